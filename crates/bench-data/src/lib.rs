@@ -1,0 +1,1 @@
+//! Embedding tables that people bring: reading, checking, writing

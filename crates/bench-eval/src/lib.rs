@@ -1,0 +1,20 @@
+//! Splits, probes, metrics, intervals, tests between models, controls.
+//!
+//! The path of one score: a [`split`] says which rows train and which are tested, a [`probe`]
+//! is fitted and predicts, a [`metric`] turns predictions and answers into a number, an
+//! [`aggregate`] turns numbers into a G-score with its interval.
+
+pub mod aggregate;
+pub mod batch_probe;
+pub mod confounding;
+pub mod control;
+pub mod error;
+pub mod fold;
+pub mod metric;
+pub mod predictions;
+pub mod probe;
+pub mod split;
+
+pub use error::Error;
+pub use fold::{Fold, Role, SplitSet};
+pub use predictions::Predictions;

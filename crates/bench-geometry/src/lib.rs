@@ -1,0 +1,1 @@
+//! Exact neighbour graph, PCA and UMAP, shared by metrics and plots

@@ -1,0 +1,1 @@
+//! Figures, tables, summary and HTML page: pure functions of a run record

@@ -1,0 +1,1 @@
+//! Suites, plan, steps, resume, record
