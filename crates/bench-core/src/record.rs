@@ -18,6 +18,8 @@ pub struct RunRecord {
     pub schema_version: u32,
     /// Id of the run: suite id and a digest of everything that decides its scores.
     pub run_id: String,
+    /// Digest of everything that decides the scores: inputs, settings, seed, scoring code.
+    pub run_key: String,
     /// The suite.
     pub suite: SuiteInfo,
     /// The command line, word by word.
@@ -64,6 +66,8 @@ pub struct RunRecord {
     pub projections: Vec<Projection>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
+    /// Files written beside this one.
+    pub outputs: Vec<OutputFile>,
     /// Things the reader should know.
     pub warnings: Vec<String>,
     /// Verdict sentences, the first one answers the reader's question.
@@ -557,4 +561,13 @@ pub struct Step {
     pub seconds: f64,
     /// Computed or reused.
     pub cache: CacheState,
+}
+
+/// A file of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Path within the run's folder, with `/`.
+    pub path: String,
+    /// Size.
+    pub bytes: u64,
 }

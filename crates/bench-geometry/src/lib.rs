@@ -1,1 +1,17 @@
-//! Exact neighbour graph, PCA and UMAP, shared by metrics and plots
+//! Exact neighbours, PCA, UMAP and trustworthiness: geometry shared by metrics, probes and
+//! plots.
+//!
+//! Everything here is a pure function of a row-major matrix, and gives the same bytes at any
+//! thread count: work is divided by problem size, never by the number of threads, and reduced
+//! in a fixed order.
+
+mod block;
+pub mod error;
+pub mod neighbours;
+pub mod pca;
+pub mod trustworthiness;
+pub mod umap;
+
+pub use error::Error;
+#[doc(hidden)]
+pub fn bench_products(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) { block::inner_products(a, b, d, out) }

@@ -1,1 +1,92 @@
-//! Figures, tables, summary and HTML page: pure functions of a run record
+//! Figures, tables, summary, JUnit file and HTML page: pure functions from a run record to bytes.
+//!
+//! Nothing here reads a file, a clock or a random number: the same record gives the same bytes
+//! on any machine and with any number of threads. No score is computed; what the record does not
+//! hold is shown as missing, with its reason.
+//!
+//! | Want | Call |
+//! |---|---|
+//! | every file of a report | [`render`] |
+//! | the verdict, to be stored in the record | [`verdict()`] |
+//! | raw scores | [`scores_csv`] |
+//! | a page | [`html`] |
+//! | figures or tables one by one | [`figures`], [`tables`] |
+
+use bench_core::{Card, RunRecord};
+
+mod command;
+mod error;
+mod figure;
+mod html;
+mod junit;
+mod number;
+mod scores;
+mod summary;
+mod table;
+mod text;
+mod verdict;
+mod view;
+
+pub use command::shell as shell_command;
+pub use error::Error;
+pub use figure::{DPI, Figure, Kind as FigureKind};
+pub use html::{MAX_BYTES, html};
+pub use junit::junit;
+pub use scores::{COLUMNS as SCORE_COLUMNS, scores_csv};
+pub use summary::summary;
+pub use table::{Cell, Column, Shape, Table};
+pub use verdict::verdict;
+
+/// One file of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Path relative to the report's folder, with `/`, e.g. `figures/ladder-strict-logreg.svg`.
+    pub path: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// Every file of a report but `record.json`, without cards in the methods section.
+///
+/// # Errors
+/// See [`render_with_cards`].
+pub fn render(record: &RunRecord) -> Result<Vec<Artifact>, Error> {
+    render_with_cards(record, &[])
+}
+
+/// Every file of a report but `record.json`: `report.html`, `summary.md`, `scores.csv`,
+/// `junit.xml`, `figures/*.{svg,png}`, `tables/*.{md,csv,tex}`. The cards of the kinds that the
+/// suite uses become footnotes of the methods section.
+///
+/// # Errors
+/// If lists of the record that belong together differ in length, or a figure cannot be drawn.
+pub fn render_with_cards(record: &RunRecord, cards: &[Card]) -> Result<Vec<Artifact>, Error> {
+    let view = view::View::new(record);
+    let figures = figure::all(&view)?;
+    let tables = table::all(&view);
+    let mut artifacts = vec![
+        Artifact { path: "report.html".to_owned(), bytes: html::page(&view, &figures, cards)?.into_bytes() },
+        Artifact { path: "summary.md".to_owned(), bytes: summary(record).into_bytes() },
+        Artifact { path: "scores.csv".to_owned(), bytes: scores_csv(record).into_bytes() },
+        Artifact { path: "junit.xml".to_owned(), bytes: junit(record).into_bytes() },
+    ];
+    artifacts.extend(figure::artifacts(&figures)?);
+    artifacts.extend(table::artifacts(&tables));
+    if let Some(counts) = table::confusion_counts(&view)? {
+        artifacts.push(Artifact { path: "tables/confusion.csv".to_owned(), bytes: counts.into_bytes() });
+    }
+    Ok(artifacts)
+}
+
+/// Every figure of a record, in the order of the page.
+///
+/// # Errors
+/// See [`render_with_cards`].
+pub fn figures(record: &RunRecord) -> Result<Vec<Figure>, Error> {
+    figure::all(&view::View::new(record))
+}
+
+/// Every table of a record, in the order of the page.
+pub fn tables(record: &RunRecord) -> Vec<Table> {
+    table::all(&view::View::new(record))
+}

@@ -1,1 +1,28 @@
-//! Suites, plan, steps, resume, record
+//! Suites, plan, steps, resume, record: everything between a request and a run record.
+//!
+//! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`run`] does it step by
+//! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
+//! puts the pieces together and [`outputs`] writes them.
+
+pub mod error;
+pub mod key;
+pub mod outputs;
+pub mod plan;
+pub mod probes;
+pub mod progress;
+pub mod projection;
+pub mod record;
+pub mod request;
+pub mod run;
+pub mod scoring;
+pub mod settings;
+pub mod store;
+pub mod suite;
+pub mod summaries;
+pub mod tables;
+pub mod transfer;
+
+pub use error::{Error, ErrorKind};
+pub use progress::{Progress, Silent};
+pub use request::{Embedding, Request};
+pub use run::{Done, Outcome, run};

@@ -1,0 +1,297 @@
+//! The command line, declared once: help, completions and man page derive from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit;
+
+/// Measures batch effects in image representations of cells.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, about, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Output options.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct OutputArgs {
+    /// Worker threads; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Say nothing but errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// No progress bars
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// Colour of messages
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// When to colour messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a suite: score its models (or --embeddings) and write the report
+    #[command(after_help = "\
+Examples:
+  bench run --suite smoke
+  bench run --suite jump-moa --embeddings all3.parquet
+  bench run --suite target2 --embeddings cnn=a.parquet --embeddings vit=b.parquet --out reports/mine")]
+    Run(ScoreArgs),
+    /// Score embedding tables: splits, probes, G-scores, controls, report
+    #[command(after_help = "\
+Examples:
+  bench score --embeddings profiles.parquet --label Metadata_moa
+  bench score --suite jump-moa --embeddings all3.parquet --folds folds.csv --standardise
+  bench score --embeddings emb.npz --metadata wells.csv --label target --source lab --where control=trt")]
+    Score(ScoreArgs),
+    /// Write figures, tables and pages again from a record
+    Report(ReportArgs),
+    /// Explain how a table is understood, and every breach with row and column
+    Validate(ValidateArgs),
+    /// List suites, splits, probes, metrics or controls
+    List(ListArgs),
+    /// Print the card of a suite, split, probe, metric or control
+    Show(ShowArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Options of `run` and `score`.
+#[derive(Args, Debug)]
+pub(crate) struct ScoreArgs {
+    /// Suite: an id (see `bench list suites`) or a TOML file
+    #[arg(long, value_name = "ID|FILE")]
+    pub(crate) suite: Option<String>,
+    /// Embedding table, named after its file unless NAME= says otherwise; repeat for more models
+    #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
+    pub(crate) embeddings: Vec<String>,
+    /// How to read the tables.
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// What to compute.
+    #[command(flatten)]
+    pub(crate) scoring: ScoringArgs,
+    /// Folder of this run [default: reports/<suite>/<run id>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what would be done, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the record's headline as JSON on stdout instead of the report's path
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to read the tables.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Reading tables")]
+pub(crate) struct TableArgs {
+    /// Metadata table of an NPY or NPZ matrix
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// Array of an NPZ file that holds the matrix
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
+    /// Label column
+    #[arg(long, value_name = "COL")]
+    pub(crate) label: Option<String>,
+    /// Compound column
+    #[arg(long, value_name = "COL")]
+    pub(crate) compound: Option<String>,
+    /// Source column (laboratory)
+    #[arg(long, value_name = "COL")]
+    pub(crate) source: Option<String>,
+    /// Batch column
+    #[arg(long, value_name = "COL")]
+    pub(crate) batch: Option<String>,
+    /// Plate column
+    #[arg(long, value_name = "COL")]
+    pub(crate) plate: Option<String>,
+    /// Well column
+    #[arg(long, value_name = "COL")]
+    pub(crate) well: Option<String>,
+    /// Field-of-view column
+    #[arg(long, value_name = "COL")]
+    pub(crate) site: Option<String>,
+    /// Further grouping column, gives a split `not-same-NAME`
+    #[arg(long, value_name = "NAME=COL")]
+    pub(crate) group: Vec<String>,
+    /// Negative controls: rows where COL is VALUE
+    #[arg(long, value_name = "COL=VALUE")]
+    pub(crate) control: Option<String>,
+    /// Only columns that match are features
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) features: Option<String>,
+    /// Columns that match are no features
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) exclude_features: Option<String>,
+    /// Only rows where COL is one of the values; repeat to combine
+    #[arg(long = "where", value_name = "COL=A,B")]
+    pub(crate) conditions: Vec<String>,
+    /// Only these labels
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
+    /// Only the N labels with the most rows, ties by name
+    #[arg(long, value_name = "N")]
+    pub(crate) top_labels: Option<usize>,
+    /// Only labels that occur in every level of this unit
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) in_every: Option<String>,
+    /// Labels with fewer rows are rare
+    #[arg(long, value_name = "N")]
+    pub(crate) min_label_rows: Option<usize>,
+    /// Rare labels: `error` or `drop`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) rare_labels: Option<String>,
+    /// Labels such as `A|B`: `error`, `first`, `whole` or `drop`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) multi_label: Option<String>,
+    /// Missing values: `error`, `drop-features`, `drop-rows` or `median`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) missing: Option<String>,
+    /// Repeated wells: `error` or `keep`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) duplicates: Option<String>,
+    /// With several tables: score the rows that all of them have
+    #[arg(long)]
+    pub(crate) common_rows: bool,
+}
+
+/// What to compute.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Scoring")]
+pub(crate) struct ScoringArgs {
+    /// Fixed folds: a table with `row` and one column per split, held-out fold ids as values
+    #[arg(long, value_name = "FILE")]
+    pub(crate) folds: Option<PathBuf>,
+    /// Fixed folds: a column of the table with fold ids
+    #[arg(long, value_name = "COL")]
+    pub(crate) fold_column: Option<String>,
+    /// Fixed folds: the split that stands for `random` in G
+    #[arg(long, value_name = "SPLIT")]
+    pub(crate) baseline: Option<String>,
+    /// Protocols to run
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) protocols: Vec<String>,
+    /// Splits to run, in every protocol
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) splits: Vec<String>,
+    /// Probes to fit: logreg, knn
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) probes: Vec<String>,
+    /// Metrics to compute
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) metrics: Vec<String>,
+    /// Back end of the probes: `gemm` or `linfa`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// Standardise features inside the training fold for these probes in every protocol: logreg,
+    /// knn, all or none; without a value, logreg
+    #[arg(long, value_name = "PROBES", num_args = 0..=1, require_equals = true, default_missing_value = "logreg")]
+    pub(crate) standardise: Option<String>,
+    /// Inverse strength of the L2 penalty of logistic regression
+    #[arg(long = "c", value_name = "C")]
+    pub(crate) c: Option<f64>,
+    /// Most iterations of logistic regression
+    #[arg(long, value_name = "N")]
+    pub(crate) max_iterations: Option<usize>,
+    /// Neighbours of kNN
+    #[arg(long = "k", value_name = "K")]
+    pub(crate) k: Option<usize>,
+    /// Distance of kNN and of the map: cosine or euclidean
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: Option<String>,
+    /// Tied kNN votes: `expected`, or `lowest-class` as scikit-learn does
+    #[arg(long, value_name = "RULE")]
+    pub(crate) ties: Option<String>,
+    /// Repeats of every random split
+    #[arg(long, value_name = "N")]
+    pub(crate) repeats: Option<usize>,
+    /// Bootstrap draws
+    #[arg(long, value_name = "N")]
+    pub(crate) bootstrap: Option<usize>,
+    /// Run seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// No two-dimensional map
+    #[arg(long)]
+    pub(crate) no_projection: bool,
+    /// No control embeddings (the report says that nothing vouches for the scores)
+    #[arg(long)]
+    pub(crate) no_controls: bool,
+    /// No source, batch, plate and position probes
+    #[arg(long)]
+    pub(crate) no_batch_probes: bool,
+}
+
+/// Options of `report`.
+#[derive(Args, Debug)]
+pub(crate) struct ReportArgs {
+    /// Run folder or record.json
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// Folder to write to [default: the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Options of `validate`.
+#[derive(Args, Debug)]
+pub(crate) struct ValidateArgs {
+    /// Table to explain
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Suite whose columns and selection apply
+    #[arg(long, value_name = "ID|FILE")]
+    pub(crate) suite: Option<String>,
+    /// How to read the table.
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// suites, splits, probes, metrics or controls [default: all]
+    pub(crate) kind: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// Id of a suite, split, probe, metric or control
+    pub(crate) id: String,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

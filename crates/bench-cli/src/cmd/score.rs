@@ -1,0 +1,141 @@
+//! `bench run` and `bench score`: from a request to a report and an exit code.
+
+use std::io::Write;
+
+use bench_core::RunRecord;
+use bench_core::record::ModelKind;
+use bench_run::suite::Suite;
+use bench_run::{Done, Embedding, Error, Progress, Request, key, plan};
+
+use crate::args::{OutputArgs, ScoreArgs};
+use crate::progress::Terminal;
+use crate::{exit, overrides, software};
+
+/// `bench run`: a suite with its own data, or with tables that are given.
+pub(crate) fn run(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
+    if args.suite.is_none() {
+        return Err(Error::Usage {
+            message: "`bench run` needs a suite".into(),
+            hint: Some("try `bench run --suite smoke`; `bench list suites` shows all".into()),
+        });
+    }
+    execute(args, output)
+}
+
+/// `bench score`: tables that are given; the suite is `generic` unless named.
+pub(crate) fn score(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
+    if args.embeddings.is_empty() {
+        return Err(Error::Usage {
+            message: "`bench score` needs a table".into(),
+            hint: Some("give `--embeddings FILE`; `bench run --suite smoke` needs none".into()),
+        });
+    }
+    execute(args, output)
+}
+
+fn execute(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
+    let progress = Terminal::new(output.quiet, output.no_progress);
+    let (dry_run, json) = (args.dry_run, args.json);
+    let request = request(args)?;
+    if dry_run {
+        return dry(&request);
+    }
+    let outcome = bench_run::run(&request, &progress, &crate::cmd::report::render);
+    progress.finish();
+    let outcome = outcome?;
+    let record = &outcome.record;
+    match outcome.done {
+        Done::Nothing => progress.note("nothing to do: this run is finished"),
+        Done::Drawn => progress.note("this run is finished; missing files were drawn again"),
+        Done::Scored => {}
+    }
+    for line in record.verdict.iter().take(3) {
+        progress.note(line);
+    }
+    let code = verdict_code(record, &progress);
+    let report = outcome.folder.join("report.html");
+    let mut stdout = std::io::stdout().lock();
+    let line = if json { headline(record, &report.display().to_string()) } else { report.display().to_string() };
+    // A closed pipe is the reader's choice.
+    let _ = writeln!(stdout, "{line}");
+    Ok(code)
+}
+
+fn request(args: ScoreArgs) -> Result<Request, Error> {
+    let (mut suite, suite_text) = Suite::load(args.suite.as_deref().unwrap_or("generic"))?;
+    let mut flags = overrides::table(&mut suite, &args.table)?;
+    flags.extend(overrides::scoring(&mut suite, &args.scoring)?);
+    let embeddings = args.embeddings.iter().map(|text| Embedding::parse(text)).collect::<Result<_, _>>()?;
+    let request = Request {
+        suite,
+        suite_text,
+        flags,
+        embeddings,
+        metadata: args.table.metadata,
+        array: args.table.array,
+        common_rows: args.table.common_rows,
+        folds: args.scoring.folds,
+        seed: args.scoring.seed,
+        out: args.out,
+        command: std::env::args().collect(),
+        software: software::identity(),
+    };
+    request.check()?;
+    Ok(request)
+}
+
+fn dry(request: &Request) -> Result<i32, Error> {
+    let key = key::key(request)?;
+    let folder = key::folder(request, &key);
+    let finished = bench_run::outputs::read_record(&folder.join("record.json")).is_ok_and(|r| r.run_key == key.digest);
+    println!("suite {} version {}, run {}", request.suite.id, request.suite.version, key.id);
+    println!("folder {}{}", folder.display(), if finished { " (finished: nothing to do)" } else { "" });
+    for (number, step) in plan::steps(request, &plan::models(request)).iter().enumerate() {
+        println!("{:>4}  {}", number + 1, step.name());
+    }
+    Ok(exit::DONE)
+}
+
+/// 1 if the controls are out of order, 5 if an accuracy of a model is missing, else 0.
+fn verdict_code(record: &RunRecord, progress: &Terminal) -> i32 {
+    let broken: Vec<_> = record.controls.iter().filter(|c| c.holds == Some(false)).collect();
+    for check in &broken {
+        eprintln!("error: control `{}` is out of order: {}; expected {}, saw {}", check.control, check.rule, check.expected, check.observed);
+    }
+    if !broken.is_empty() {
+        return exit::GATE;
+    }
+    let model = |name: &str| record.models.iter().any(|m| m.kind == ModelKind::Model && m.name == name);
+    let mut missing: Vec<(String, String)> = Vec::new();
+    for score in record.scores.iter().filter(|s| s.metric == "accuracy" && s.value.is_none() && model(&s.model)) {
+        let line = (
+            format!("{} of protocol {}", score.split, score.protocol),
+            score.reason.clone().unwrap_or_else(|| "no reason given".into()),
+        );
+        if !missing.contains(&line) {
+            missing.push(line);
+        }
+    }
+    if missing.is_empty() {
+        return exit::DONE;
+    }
+    for (split, reason) in &missing {
+        eprintln!("warning: no scores for split {split}: {reason}");
+    }
+    progress.note("hint: leave splits out with `--splits A,B`; everything else was scored and saved");
+    exit::PARTLY
+}
+
+fn headline(record: &RunRecord, report: &str) -> String {
+    let value = serde_json::json!({
+        "run_id": record.run_id,
+        "report": report,
+        "verdict": record.verdict,
+        "scores_digest": record.scores_digest,
+        "record_digest": record.record_digest,
+        "summaries": record.summaries.iter().filter(|s| ["accuracy", "g", "g-star", "gap"].contains(&s.quantity.as_str())).collect::<Vec<_>>(),
+        "controls": record.controls,
+        "warnings": record.warnings,
+    });
+    value.to_string()
+}

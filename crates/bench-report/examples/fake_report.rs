@@ -1,0 +1,31 @@
+//! Writes the report of a made-up record, to look at the figures and the page:
+//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated]`.
+
+use std::path::Path;
+
+#[path = "../tests/report/fake.rs"]
+#[allow(dead_code)]
+mod fake;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("name a folder to write to")?;
+    let record = match arguments.next().as_deref() {
+        Some("hostile") => fake::hostile(20_000),
+        Some("simulated") => {
+            let mut record = fake::record(1500);
+            record.suite.simulated = true;
+            record.verdict = bench_report::verdict(&record);
+            record
+        }
+        _ => fake::record(20_000),
+    };
+    for artifact in bench_report::render(&record)? {
+        let path = Path::new(&folder).join(&artifact.path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, &artifact.bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! What figures share: title lines, a vertical value axis, a legend in an area of its own.
+
+use plotters::style::RGBColor;
+
+use super::canvas::{Anchor, Canvas, fit};
+use super::palette::{BAND, GREY, GRID, INK};
+use crate::view::View;
+use crate::{number, text};
+
+/// Height taken by the title lines.
+pub(crate) const HEAD: f64 = 62.0;
+/// Size of axis and legend text.
+pub(crate) const SMALL: f64 = 11.0;
+/// Size of notes.
+pub(crate) const TINY: f64 = 9.5;
+
+/// The plotting area and its vertical scale.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Frame {
+    /// Position of a value, kept inside the frame.
+    pub(crate) fn y(&self, value: f64) -> f64 {
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        self.top + self.height * (1.0 - share)
+    }
+
+    /// Right edge.
+    pub(crate) fn right(&self) -> f64 {
+        self.left + self.width
+    }
+
+    /// Lower edge.
+    pub(crate) fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+
+    /// Centre of column `index` of `columns`.
+    pub(crate) fn column(&self, index: usize, columns: usize) -> f64 {
+        self.left + self.width * (index as f64 + 0.5) / columns as f64
+    }
+
+    /// Grid lines, tick labels and the axis title.
+    pub(crate) fn axis(&self, canvas: &mut Canvas<'_>, title: &str) {
+        let step = step(self.high - self.low);
+        let first = (self.low / step - 1e-9).ceil() as i64;
+        let last = (self.high / step + 1e-9).floor() as i64;
+        for tick in first..=last {
+            let value = tick as f64 * step;
+            let y = self.y(value);
+            canvas.line(&[(self.left, y), (self.right(), y)], GRID, 0.7);
+            canvas.text(&tick_label(value, step), self.left - 7.0, y, SMALL, Anchor::End, GREY);
+        }
+        canvas.line(&[(self.left, self.top), (self.left, self.bottom())], GREY, 0.8);
+        let base = self.y(self.low.max(0.0));
+        canvas.line(&[(self.left, base), (self.right(), base)], GREY, 0.8);
+        canvas.text_upwards(title, self.left - 42.0, self.top + self.height / 2.0, SMALL, Anchor::Middle, INK);
+    }
+}
+
+/// Distance between ticks so that there are about five.
+fn step(range: f64) -> f64 {
+    let raw = range / 5.0;
+    let size = 10f64.powf(raw.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * size).find(|s| *s >= 0.999 * raw).unwrap_or(size * 10.0)
+}
+
+fn tick_label(value: f64, step: f64) -> String {
+    let digits = (-step.log10().floor()).clamp(0.0, 4.0) as usize;
+    let value = if value.abs() < 1e-9 { 0.0 } else { value };
+    format!("{value:.digits$}").replace('-', "−")
+}
+
+/// Title, a line on what was measured, and the mark of simulated data.
+pub(crate) fn head(canvas: &mut Canvas<'_>, view: &View<'_>, title: &str, subtitle: &str, width: f64) {
+    canvas.text(&cut(title, width - 36.0, 15.0), 18.0, 20.0, 15.0, Anchor::Start, INK);
+    let subtitle = match view.record.suite.simulated {
+        true => format!("simulated data · {subtitle}"),
+        false => subtitle.to_owned(),
+    };
+    canvas.text(&cut(&subtitle, width - 36.0, SMALL), 18.0, 41.0, SMALL, Anchor::Start, GREY);
+}
+
+/// The line at the foot of a figure.
+pub(crate) fn foot(canvas: &mut Canvas<'_>, note: &str, width: f64, height: f64) {
+    canvas.text(&cut(note, width - 36.0, TINY), 18.0, height - 13.0, TINY, Anchor::Start, GREY);
+}
+
+/// A line of text cut to a width; unlike a name it may be longer than forty characters.
+fn cut(line: &str, width: f64, size: f64) -> String {
+    let shown = text::visible(line);
+    if super::canvas::width_of(&shown, size) <= width {
+        return shown;
+    }
+    let mut keep = shown.chars().count();
+    loop {
+        keep -= 1;
+        let shorter: String = shown.chars().take(keep).chain(['…']).collect();
+        if keep == 0 || super::canvas::width_of(&shorter, size) <= width {
+            return shorter;
+        }
+    }
+}
+
+/// `target · 9 classes · 27,000 rows`: what a figure rests on.
+pub(crate) fn basis(view: &View<'_>) -> String {
+    let data = &view.record.data;
+    format!("{} · {} · {}", text::short(&data.label), number::plural(data.labels.len(), "label"), number::plural(data.rows, "row"))
+}
+
+/// A legend that grows downwards.
+pub(crate) struct Legend {
+    x: f64,
+    y: f64,
+    width: f64,
+}
+
+/// Height of a legend line.
+pub(crate) const LEGEND_LINE: f64 = 19.0;
+
+impl Legend {
+    pub(crate) fn new(x: f64, y: f64, width: f64) -> Self {
+        Legend { x, y, width }
+    }
+
+    /// A series: line and marker.
+    pub(crate) fn series(&mut self, canvas: &mut Canvas<'_>, name: &str, shape: usize, colour: RGBColor) {
+        canvas.line(&[(self.x, self.y), (self.x + 22.0, self.y)], colour, 1.8);
+        canvas.marker(shape, self.x + 11.0, self.y, 4.0, colour);
+        self.name(canvas, &fit(name, self.width - 30.0, SMALL));
+    }
+
+    /// A level of a map: marker only.
+    pub(crate) fn level(&mut self, canvas: &mut Canvas<'_>, name: &str, shape: usize, colour: RGBColor) {
+        canvas.marker(shape, self.x + 6.0, self.y, 3.6, colour);
+        canvas.label(&fit(name, self.width - 18.0, TINY + 0.5), self.x + 16.0, self.y, TINY + 0.5, Anchor::Start);
+        self.y += 15.0;
+    }
+
+    /// A dashed line.
+    pub(crate) fn dashed(&mut self, canvas: &mut Canvas<'_>, name: &str, dash: (f64, f64), colour: RGBColor) {
+        canvas.dashes((self.x, self.y), (self.x + 22.0, self.y), dash, colour, 1.2);
+        self.name(canvas, name);
+    }
+
+    /// The control band.
+    pub(crate) fn band(&mut self, canvas: &mut Canvas<'_>, name: &str) {
+        canvas.rectangle(self.x, self.y - 5.0, 22.0, 10.0, BAND);
+        self.name(canvas, name);
+    }
+
+    /// A line of small grey text.
+    pub(crate) fn note(&mut self, canvas: &mut Canvas<'_>, note: &str) {
+        canvas.text(&cut(note, self.width, TINY), self.x, self.y, TINY, Anchor::Start, GREY);
+        self.y += 15.0;
+    }
+
+    /// Free space.
+    pub(crate) fn gap(&mut self, height: f64) {
+        self.y += height;
+    }
+
+    fn name(&mut self, canvas: &mut Canvas<'_>, name: &str) {
+        canvas.label(name, self.x + 30.0, self.y, SMALL, Anchor::Start);
+        self.y += LEGEND_LINE;
+    }
+}
+
+/// A vertical interval with caps.
+pub(crate) fn whisker(canvas: &mut Canvas<'_>, x: f64, low: f64, high: f64, colour: RGBColor) {
+    canvas.line(&[(x, low), (x, high)], colour, 1.3);
+    for y in [low, high] {
+        canvas.line(&[(x - 3.5, y), (x + 3.5, y)], colour, 1.3);
+    }
+}
+
+/// A small cross for a value that is missing.
+pub(crate) fn missing_mark(canvas: &mut Canvas<'_>, x: f64, y: f64, colour: RGBColor) {
+    canvas.line(&[(x - 3.5, y - 3.5), (x + 3.5, y + 3.5)], colour, 1.5);
+    canvas.line(&[(x - 3.5, y + 3.5), (x + 3.5, y - 3.5)], colour, 1.5);
+}

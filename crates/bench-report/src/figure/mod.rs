@@ -1,0 +1,126 @@
+//! Figures: each is a function from a record to an SVG, and from that to a PNG at 200 dpi.
+//!
+//! One file per figure. Every figure returns title, caption and a text for those who cannot see
+//! it; every accuracy plot starts at zero and carries chance lines, control band, n and
+//! intervals. Nothing is sampled and no clock is read: same record, same bytes.
+
+use rayon::prelude::*;
+
+use crate::view::View;
+use crate::{Artifact, Error};
+
+mod axis;
+mod bars;
+mod batch_probes;
+pub(crate) mod canvas;
+mod confounding;
+mod confusion;
+mod g_scores;
+mod heatmap;
+mod ladder;
+mod palette;
+mod raster;
+mod transfer;
+mod umap;
+
+pub use raster::DPI;
+pub(crate) use confusion::check as check_confusion;
+pub(crate) use umap::figure as umap_figure;
+
+/// What a figure shows, by which the page sorts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Accuracy along the split ladder.
+    Ladder,
+    /// G-scores.
+    GScores,
+    /// A two-dimensional map.
+    Projection,
+    /// A confusion matrix.
+    Confusion,
+    /// Source to source transfer.
+    Transfer,
+    /// What can be read from an embedding besides the label.
+    BatchProbes,
+    /// Association of label and origin.
+    Confounding,
+}
+
+/// One finished figure.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// File name without ending; letters, digits and hyphens.
+    pub id: String,
+    /// What it shows.
+    pub kind: Kind,
+    /// Protocol, where it has one.
+    pub protocol: Option<String>,
+    /// Probe, where it has one.
+    pub probe: Option<String>,
+    /// Title.
+    pub title: String,
+    /// Caption: marks, intervals, numbers, what is missing and why.
+    pub caption: String,
+    /// What a screen reader says in place of the image.
+    pub alt: String,
+    /// The drawing.
+    pub svg: String,
+    /// Width in CSS pixels.
+    pub width: f64,
+    /// Height in CSS pixels.
+    pub height: f64,
+}
+
+impl Figure {
+    /// The figure as PNG at [`DPI`].
+    ///
+    /// # Errors
+    /// If the SVG cannot be read back or the image cannot be encoded.
+    pub fn png(&self) -> Result<Vec<u8>, Error> {
+        raster::png_of_svg(&self.id, &self.svg)
+    }
+}
+
+/// Every figure of a record, in the order of the page.
+///
+/// # Errors
+/// If lists of the record that belong together differ in length, or drawing fails.
+pub(crate) fn all(view: &View<'_>) -> Result<Vec<Figure>, Error> {
+    let mut figures = ladder::figures(view)?;
+    figures.extend(g_scores::figures(view)?);
+    figures.extend(transfer::figures(view)?);
+    figures.extend(batch_probes::figures(view)?);
+    figures.extend(confounding::figures(view)?);
+    figures.extend(umap::figures(view)?);
+    figures.extend(confusion::figures(view)?);
+    // Ids come from slugs, which may coincide.
+    for at in 1..figures.len() {
+        let (before, rest) = figures.split_at_mut(at);
+        let wanted = rest[0].id.clone();
+        let mut tries = 2;
+        while before.iter().any(|f| f.id == rest[0].id) {
+            rest[0].id = format!("{wanted}-{tries}");
+            tries += 1;
+        }
+    }
+    Ok(figures)
+}
+
+/// The files of the figures: SVG and PNG of each.
+///
+/// # Errors
+/// As [`Figure::png`].
+pub(crate) fn artifacts(figures: &[Figure]) -> Result<Vec<Artifact>, Error> {
+    // One image per task, collected in order: the number of threads changes nothing.
+    let images: Vec<Vec<u8>> = figures.par_iter().map(Figure::png).collect::<Result<_, _>>()?;
+    Ok(figures
+        .iter()
+        .zip(images)
+        .flat_map(|(figure, png)| {
+            [
+                Artifact { path: format!("figures/{}.svg", figure.id), bytes: figure.svg.clone().into_bytes() },
+                Artifact { path: format!("figures/{}.png", figure.id), bytes: png },
+            ]
+        })
+        .collect())
+}

@@ -1,0 +1,110 @@
+//! PNG: figures from their SVG at 200 dpi, and the indexed layer that holds many points.
+
+use std::sync::{Arc, OnceLock};
+
+use plotters::style::RGBColor;
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree, fontdb};
+
+use super::canvas::{FONT, SHAPES};
+use crate::Error;
+
+/// Dots per inch of the PNG figures; a CSS pixel is 1/96 inch.
+pub const DPI: f64 = 200.0;
+
+/// Draws an SVG with the embedded font and encodes it as PNG.
+pub(crate) fn png_of_svg(id: &str, svg: &str) -> Result<Vec<u8>, Error> {
+    let options = Options { fontdb: Arc::clone(fonts()), font_family: "DejaVu Sans".to_owned(), ..Options::default() };
+    let tree = Tree::from_str(svg, &options).map_err(|source| Error::Svg { figure: id.to_owned(), source: Box::new(source) })?;
+    let scale = (DPI / 96.0) as f32;
+    let (width, height) = ((tree.size().width() * scale).ceil() as u32, (tree.size().height() * scale).ceil() as u32);
+    let mut pixels = Pixmap::new(width, height).ok_or(Error::Size { figure: id.to_owned(), width, height })?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    // The paper is opaque, so alpha carries nothing.
+    let rgb: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+    encode(id, width, height, &rgb, None)
+}
+
+/// Fonts of the PNG figures: the embedded one and no other, so that every machine draws alike.
+fn fonts() -> &'static Arc<fontdb::Database> {
+    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
+    FONTS.get_or_init(|| {
+        let mut fonts = fontdb::Database::new();
+        fonts.load_font_data(FONT.to_vec());
+        fonts.set_sans_serif_family("DejaVu Sans");
+        Arc::new(fonts)
+    })
+}
+
+/// One point of a scatter layer: position in pixels, level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dot {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) level: usize,
+}
+
+/// An indexed PNG of `side` x `side` pixels with one mark of `radius` pixels per dot, later dots
+/// over earlier ones, transparent elsewhere. Levels beyond 255 share colours.
+pub(crate) fn scatter(id: &str, side: usize, dots: &[Dot], radius: f64, colours: &[RGBColor], shapes: bool) -> Result<Vec<u8>, Error> {
+    let mut pixels = vec![0u8; side * side];
+    let colours = &colours[..colours.len().min(255)];
+    let stamps: Vec<Vec<(i64, i64)>> = (0..SHAPES).map(|shape| stamp(if shapes { shape } else { 0 }, radius)).collect();
+    for dot in dots {
+        let (cx, cy) = (dot.x.round() as i64, dot.y.round() as i64);
+        let index = (dot.level % colours.len().max(1)) as u8 + 1;
+        for &(dx, dy) in &stamps[dot.level % SHAPES] {
+            let (x, y) = (cx + dx, cy + dy);
+            if (0..side as i64).contains(&x) && (0..side as i64).contains(&y) {
+                pixels[y as usize * side + x as usize] = index;
+            }
+        }
+    }
+    let palette: Vec<u8> = [255u8, 255, 255].into_iter().chain(colours.iter().flat_map(|c| [c.0, c.1, c.2])).collect();
+    encode(id, side as u32, side as u32, &pixels, Some(palette))
+}
+
+/// Pixels covered by a mark, relative to its centre.
+fn stamp(shape: usize, radius: f64) -> Vec<(i64, i64)> {
+    let reach = (1.5 * radius).ceil() as i64;
+    let inside = |x: f64, y: f64| match shape {
+        0 => x.hypot(y) <= radius,
+        1 => x.abs().max(y.abs()) <= 0.88 * radius,
+        2 => y <= 0.8 * radius && x.abs() <= (y + 1.15 * radius) * 0.564,
+        3 => x.abs() / 1.15 + y.abs() / 1.3 <= radius,
+        4 => y >= -0.8 * radius && x.abs() <= (1.15 * radius - y) * 0.564,
+        5 => x.abs().min(y.abs()) <= 0.4 * radius && x.abs().max(y.abs()) <= 1.3 * radius,
+        _ => (x.abs() - y.abs()).abs() <= 0.5 * radius && x.abs().max(y.abs()) <= radius,
+    };
+    (-reach..=reach)
+        .flat_map(|y| (-reach..=reach).map(move |x| (x, y)))
+        .filter(|&(x, y)| inside(x as f64, y as f64))
+        .collect()
+}
+
+/// Encodes RGB pixels, or indexed ones whose first colour is transparent.
+fn encode(what: &str, width: u32, height: u32, pixels: &[u8], palette: Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Png { what: what.to_owned(), source };
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width, height);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    match palette {
+        Some(palette) => {
+            encoder.set_color(png::ColorType::Indexed);
+            encoder.set_palette(palette);
+            encoder.set_trns(vec![0u8]);
+            encoder.set_filter(png::Filter::NoFilter);
+        }
+        None => {
+            encoder.set_color(png::ColorType::Rgb);
+            encoder.set_filter(png::Filter::Up);
+            let per_metre = (DPI / 0.0254).round() as u32;
+            encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
+        }
+    }
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(pixels).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(out)
+}

@@ -1,0 +1,156 @@
+//! Puts the pieces of a run together.
+
+use bench_core::Factor;
+use bench_core::digest as sha;
+use bench_core::record::{
+    DataInfo, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo,
+};
+use bench_eval::{confounding, control};
+
+use crate::key::Key;
+use crate::run::{Prepared, Results};
+use crate::summaries::Summaries;
+use crate::{Request, settings};
+
+/// The record, but for steps, outputs, verdict and digests.
+pub(crate) fn assemble(
+    request: &Request,
+    key: &Key,
+    prepared: &Prepared,
+    results: Results,
+    summaries: Summaries,
+) -> RunRecord {
+    let first = &prepared.tables[0];
+    let layout = &first.treated.layout;
+    let label = &first.answers.label;
+    let mut warnings = prepared.warnings.clone();
+    for (control, reason) in &results.missing_controls {
+        warnings.push(format!("control `{control}` was not scored: {reason}"));
+    }
+    if request.suite.controls.is_empty() {
+        warnings.push("no control embeddings were scored: nothing vouches for these scores".into());
+    }
+    warnings.extend(summaries.warnings);
+    let mut record = RunRecord {
+        schema_version: SCHEMA_VERSION,
+        run_id: format!("{}-{}", request.suite.id, key.id),
+        suite: SuiteInfo {
+            id: request.suite.id.clone(),
+            version: request.suite.version,
+            title: request.suite.title.clone(),
+            essay: request.suite.essay.trim().to_owned(),
+            citation: request.suite.citation.clone(),
+            simulated: request.embeddings.is_empty(),
+            digest: sha::of_bytes(request.suite_text.as_bytes()),
+        },
+        command: request.command.clone(),
+        settings: settings::resolve(request),
+        software: request.software.clone(),
+        machine: Machine {
+            device: "cpu".into(),
+            dtype: "f32 features, f64 statistics".into(),
+            threads: rayon::current_num_threads(),
+            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        },
+        seed: request.seed,
+        models: models(request, prepared, &results),
+        data: data(prepared),
+        splits: prepared.audits.clone(),
+        confounding: confounding::report(layout, label),
+        summaries: summaries.summaries,
+        comparisons: summaries.comparisons,
+        ranks: summaries.ranks,
+        controls: summaries.controls,
+        transfer: results.transfer,
+        batch_probes: results.origin,
+        projections: results.maps.into_iter().map(|map| map.shown).collect(),
+        warnings,
+        ..RunRecord::default()
+    };
+    for (_, result) in results.probes {
+        record.scores.extend(result.scores);
+        record.per_class.extend(result.per_class);
+        record.per_group.extend(result.per_group);
+        record.confusion.extend(result.confusion);
+        record.fits.extend(result.fits);
+    }
+    record
+}
+
+fn models(request: &Request, prepared: &Prepared, results: &Results) -> Vec<ModelInfo> {
+    let mut models: Vec<ModelInfo> = prepared
+        .tables
+        .iter()
+        .map(|table| ModelInfo {
+            name: table.name.clone(),
+            kind: ModelKind::Model,
+            origin: table.origin.clone(),
+            digest: table.digest.clone(),
+            dims: table.treated.matrix.cols(),
+            rows: table.treated.layout.rows,
+            control_rows: table.controls.layout.rows,
+            understood: table.understood.clone(),
+            dropped: table.dropped.clone(),
+        })
+        .collect();
+    let rows = prepared.tables[0].treated.layout.rows;
+    for id in &request.suite.controls {
+        if results.missing_controls.iter().any(|(missing, _)| missing == id) {
+            continue;
+        }
+        if let Ok(control) = control::lookup(id) {
+            let origin = control.card().what.to_owned();
+            models.push(ModelInfo { name: id.clone(), kind: ModelKind::Control, origin, rows, ..ModelInfo::default() });
+        }
+    }
+    models
+}
+
+fn data(prepared: &Prepared) -> DataInfo {
+    let first = &prepared.tables[0];
+    let layout = &first.treated.layout;
+    let label = &first.answers.label;
+    let by_count = |factor: &Factor| {
+        let mut counts: Vec<(String, usize)> = factor.levels.iter().cloned().zip(factor.counts()).collect();
+        counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        counts
+    };
+    let named = ["source", "batch", "plate", "well", "position", "site", "compound"];
+    let units = named
+        .iter()
+        .copied()
+        .chain(layout.groups.keys().map(String::as_str))
+        .filter_map(|unit| layout.unit(unit).map(|factor| (unit.to_owned(), factor.level_count())))
+        .collect();
+    let labels = by_count(label);
+    let rows = label.len();
+    DataInfo {
+        label: first.answers.column.clone(),
+        rows,
+        majority: labels.first().map_or(0.0, |(_, n)| *n as f64 / rows.max(1) as f64),
+        uniform: 1.0 / label.level_count().max(1) as f64,
+        labels,
+        units,
+        sources: layout.source.as_ref().map(by_count).unwrap_or_default(),
+    }
+}
+
+/// Digest over everything but times, paths, machine and program: two runs of the same inputs and
+/// settings agree on it.
+pub fn digest(record: &RunRecord) -> String {
+    let mut stable = record.clone();
+    stable.command.clear();
+    stable.settings.clear();
+    stable.software = Default::default();
+    stable.machine = Default::default();
+    stable.steps.clear();
+    stable.outputs.clear();
+    stable.verdict.clear();
+    stable.record_digest.clear();
+    for model in &mut stable.models {
+        model.origin.clear();
+        model.understood.clear();
+    }
+    // A record always serialises: it holds strings, numbers and lists only.
+    sha::of_bytes(&serde_json::to_vec(&stable).unwrap_or_default())
+}

@@ -1,0 +1,46 @@
+//! Crates may depend to the right in the list of the design, never back.
+
+use std::collections::BTreeMap;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// What each crate may depend on (normal dependencies). A new crate needs a line here.
+fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
+    BTreeMap::from([
+        ("bench-core", vec![]),
+        ("bench-geometry", vec!["bench-core"]),
+        ("bench-data", vec!["bench-core"]),
+        ("bench-report", vec!["bench-core"]),
+        ("bench-eval", vec!["bench-core", "bench-geometry"]),
+        ("bench-run", vec!["bench-core", "bench-data", "bench-eval", "bench-geometry"]),
+        ("bench-cli", vec!["bench-core", "bench-data", "bench-eval", "bench-report", "bench-run"]),
+        ("bench-tests", vec!["bench-core", "bench-data"]),
+    ])
+}
+
+/// Dependencies that one crate alone may have, because they are most of the build.
+const CONFINED: [(&str, &str); 3] = [("polars", "bench-data"), ("plotters", "bench-report"), ("clap", "bench-cli")];
+
+#[test]
+fn crates_depend_only_to_the_right() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata");
+    let allowed = allowed();
+    let mut seen = 0;
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let may = allowed.get(name).unwrap_or_else(|| panic!("`{name}` is not in the list of crates"));
+        seen += 1;
+        for dependency in &package.dependencies {
+            let on = dependency.name.as_str();
+            if dependency.kind == DependencyKind::Normal && on.starts_with("bench-") {
+                assert!(may.contains(&on), "`{name}` must not depend on `{on}`");
+            }
+            for (heavy, owner) in CONFINED {
+                let normal = dependency.kind == DependencyKind::Normal;
+                assert!(!(normal && on == heavy) || name == owner, "`{heavy}` belongs to `{owner}`, not to `{name}`");
+            }
+        }
+    }
+    assert_eq!(seen, allowed.len(), "every crate of the list exists");
+}
