@@ -5,6 +5,7 @@
 //! fixed size. The bytes depend on the values only. [`write_splits`] streams: 60 million rows
 //! never exist at once.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -116,7 +117,7 @@ pub fn write_parquet(path: &Path, columns: &[Column]) -> Result<(), Error> {
 }
 
 /// One fold of `splits.parquet`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SplitPart<'a> {
     /// Protocol.
     pub protocol: &'a str,
@@ -127,9 +128,9 @@ pub struct SplitPart<'a> {
     /// Fold within the repeat, counted from zero.
     pub fold: u32,
     /// Rows of the embedding file, counted from zero.
-    pub rows: &'a [u64],
+    pub rows: Cow<'a, [u64]>,
     /// Role of each row, a position in `roles` of [`write_splits`].
-    pub roles: &'a [u8],
+    pub roles: Cow<'a, [u8]>,
 }
 
 /// Writes `protocol, split, repeat, fold, row, role` from parts that come one at a time.
@@ -153,7 +154,7 @@ pub fn write_splits<'a>(
             ],
         )
     };
-    let empty = SplitPart { protocol: "", split: "", repeat: 0, fold: 0, rows: &[], roles: &[] };
+    let empty = SplitPart { protocol: "", split: "", repeat: 0, fold: 0, rows: Cow::Borrowed(&[]), roles: Cow::Borrowed(&[]) };
     let mut parts = parts.into_iter();
     // Small folds share a row group: a group per fold would waste most of its bytes on its footer.
     let mut gathered = Some(frame(&empty, 0..0));
@@ -168,11 +169,11 @@ pub fn write_splits<'a>(
                 return Some(Ok(group));
             };
             let end = part.rows.len().min(start + GROUP_ROWS - group.height());
-            if end < part.rows.len() {
-                pending = Some((part, end));
-            }
             if let Err(error) = frame(&part, start..end).and_then(|more| group.vstack_mut(&more).map(|_| ())) {
                 return Some(Err(error));
+            }
+            if end < part.rows.len() {
+                pending = Some((part, end));
             }
         }
         gathered = Some(frame(&empty, 0..0));

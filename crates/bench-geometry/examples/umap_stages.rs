@@ -25,12 +25,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = neighbours::graph(&data, settings.graph_neighbours(data.rows()), settings.metric, &|_, _| ())?;
     println!("neighbours   {:.2} s", clock.elapsed().as_secs_f64());
 
-    let mut sum = 0.0;
-    for seed in 1..=6 {
-        let map = umap::layout(&graph, &settings, Seed(seed), Some(&data), &|_, _| ())?;
-        let trust = trustworthiness::trustworthiness(&data, settings.metric, &map.x, &map.y, 15, Seed(1))?;
-        print!(" {:.5}", trust.value); sum += trust.value / 6.0;
+    let clock = Instant::now();
+    let first_epoch = std::sync::OnceLock::new();
+    let map = umap::layout(&graph, &settings, Seed(1), Some(&data), &|_, _| {
+        first_epoch.get_or_init(|| clock.elapsed().as_secs_f64());
+    })?;
+    let start = first_epoch.get().copied().unwrap_or(0.0);
+    println!("graph, start {start:.2} s, {} component(s)", map.components);
+    println!("descent      {:.2} s, {} epochs", clock.elapsed().as_secs_f64() - start, map.epochs);
+    map.notes.iter().for_each(|note| println!("note: {note}"));
+
+    let clock = Instant::now();
+    let trust = trustworthiness::trustworthiness(&data, settings.metric, &map.x, &map.y, 15, Seed(1))?;
+    println!("trust        {:.2} s, {:.5} from {} rows", clock.elapsed().as_secs_f64(), trust.value, trust.queries);
+    if let [out, ..] = rest {
+        let bytes: Vec<u8> = map.x.iter().zip(&map.y).flat_map(|(x, y)| [*x, *y]).flat_map(f32::to_le_bytes).collect();
+        std::fs::write(out, bytes)?;
     }
-    println!(" mean {sum:.5}");
-    let _ = rest; Ok(())
+    Ok(())
 }

@@ -7,6 +7,8 @@
 
 mod block;
 pub mod error;
+#[cfg(test)]
+mod golden;
 pub mod neighbours;
 pub mod pca;
 pub mod trustworthiness;

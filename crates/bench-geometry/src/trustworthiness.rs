@@ -32,7 +32,7 @@ use crate::block::inner_products;
 use crate::neighbours::Metric;
 
 /// Rows asked at most.
-pub const QUERIES: usize = 7000;
+pub const QUERIES: usize = 2000;
 /// Rows asked at a time.
 const BLOCK: usize = 32;
 /// Rows compared with at a time.

@@ -135,8 +135,8 @@ fn splits(path: &Path, prepared: &Prepared) -> Result<(), Error> {
         folds.map(|(set, fold)| {
             let used = || fold.roles.iter().enumerate().filter(|(_, role)| **role != Role::Unused);
             SplitPart {
-                protocol: set.protocol.clone(),
-                split: set.split.clone(),
+                protocol: &set.protocol,
+                split: &set.split,
                 repeat: fold.repeat,
                 fold: 0,
                 rows: used().map(|(row, _)| file_row[row]).collect(),

@@ -3,7 +3,7 @@
 use bench_eval::probe::knn::{Knn, KnnSettings};
 use bench_eval::probe::knn_linfa::KnnLinfa;
 use bench_eval::probe::logistic::{LogisticProbe, LogisticSettings};
-use bench_eval::probe::logistic_linfa::LogisticLinfa;
+use bench_eval::probe::logistic::LogisticProbe as LogisticLinfa;
 use bench_eval::probe::Probe;
 
 use crate::Error;

@@ -80,7 +80,11 @@ impl Request {
     /// # Errors
     /// Values out of range, unknown ids, two models of one name.
     pub fn check(&self) -> Result<(), Error> {
-        crate::suite::check(&self.suite)?;
+        crate::suite::check(&self.suite).map_err(|(key, why)| Error::SuiteValue {
+            place: format!("suite `{}` with the flags given", self.suite.id),
+            key: key.to_owned(),
+            why,
+        })?;
         let groups: Vec<&str> = self.suite.columns.groups.keys().map(String::as_str).collect();
         for id in self.suite.splits.paper.iter().chain(&self.suite.splits.strict) {
             bench_eval::split::find(id, &groups)?;

@@ -16,8 +16,7 @@
 //! spread where clusters are small.
 //!
 //! # Reference
-//! Davison and Hinkley 1997, section 3.8 (strategy 2); specs/metrics 8.3 lists it as wished for
-//! and missing in other tools.
+//! Davison and Hinkley 1997, section 3.8.
 
 use bench_core::{Seed, Stream};
 use rayon::prelude::*;

@@ -12,15 +12,19 @@ use super::interval::percentile;
 use super::{Draws, Outcomes, holm, sign_flip};
 use crate::Error;
 
-/// Sign assignments drawn where they are too many to enumerate.
-const PERMUTATIONS: usize = 10_000;
-
 /// Compares every pair of `models` in every protocol, split and probe that both were scored on.
-/// `draws` belongs to `outcomes`, entry by entry.
+/// `draws` belongs to `outcomes`, entry by entry; `permutations` sign assignments are drawn where they
+/// are too many to enumerate.
 ///
 /// # Errors
 /// [`Error::Split`] if two models were tested on different rows of a split.
-pub fn compare(outcomes: &[Outcomes], draws: &[Draws], models: &[&str], seed: Seed) -> Result<Vec<Comparison>, Error> {
+pub fn compare(
+    outcomes: &[Outcomes],
+    draws: &[Draws],
+    models: &[&str],
+    permutations: usize,
+    seed: Seed,
+) -> Result<Vec<Comparison>, Error> {
     let mut comparisons = Vec::new();
     for (first, a) in outcomes.iter().enumerate() {
         if !models.contains(&a.model.as_str()) {
@@ -38,7 +42,7 @@ pub fn compare(outcomes: &[Outcomes], draws: &[Draws], models: &[&str], seed: Se
                 return Err(Error::Split { split: a.split.clone(), why });
             }
             let purpose = format!("permutation/{}/{}/{}", a.protocol, a.split, a.probe);
-            let test = sign_flip(&contributions(a, b), PERMUTATIONS, seed.derive(&purpose, 0));
+            let test = sign_flip(&contributions(a, b), permutations, seed.derive(&purpose, 0));
             let difference = draws[first].combine(&draws[second], |a, b| a - b);
             comparisons.push(Comparison {
                 a: a.model.clone(),
@@ -99,7 +103,7 @@ mod tests {
         let clusters = Clusters::of(&bench_core::Layout { rows: 40, ..Default::default() });
         let draws = bootstrap(&clusters, &cells.each_ref(), 200, Seed(1));
         let models = ["good", "same", "bad"];
-        let all = compare(&cells, &draws, &models, Seed(1)).unwrap();
+        let all = compare(&cells, &draws, &models, 10_000, Seed(1)).unwrap();
         assert_eq!(all.len(), 3);
         assert_eq!((all[0].difference, all[0].p, all[0].units), (0.0, 1.0, 0));
         assert!(all[1].p < 1e-3 && all[1].p_holm > all[1].p && all[1].permutations == 10_000);
@@ -115,6 +119,6 @@ mod tests {
         cells[1].repeats[0].rows[3] = 1;
         let clusters = Clusters::of(&bench_core::Layout { rows: 40, ..Default::default() });
         let draws = bootstrap(&clusters, &cells.each_ref(), 20, Seed(1));
-        assert!(compare(&cells, &draws, &["a", "b"], Seed(1)).is_err());
+        assert!(compare(&cells, &draws, &["a", "b"], 100, Seed(1)).is_err());
     }
 }

@@ -7,7 +7,8 @@
 //!   frequent of the C labels: what guessing earns. 0 is guessing, 1 is no loss.
 //! - `gap` = Acc_random - Acc_split.
 //!
-//! Each protocol is compared with its own `random` split. Spread over repeats holds Acc_random at
+//! Each protocol is compared with a baseline of its own: its `random` split, or the fold column that
+//! stands for it. Spread over repeats holds Acc_random at
 //! its mean. Intervals take numerator and denominator from the same bootstrap draw.
 //!
 //! # Why both G
@@ -63,10 +64,17 @@ pub fn chance_level(label: &Factor) -> f64 {
     (1.0 / labels as f64).max(largest as f64 / label.len() as f64)
 }
 
-/// Summaries of every cell: its accuracy and, beside every split that is not `random` itself, `g`,
-/// `g-star` and `gap` where the same model, protocol and probe has a `random` split. `draws`
-/// belongs to `outcomes`, entry by entry; `chance` is [`chance_level`].
-pub fn summarise(outcomes: &[Outcomes], draws: &[Draws], clusters: &Clusters, chance: f64) -> Vec<Summary> {
+/// Summaries of every cell: its accuracy and, for every split but the baseline, `g`, `g-star` and `gap`
+/// where the same model, protocol and probe has the baseline split. `draws` belongs to `outcomes`,
+/// entry by entry; `chance` is [`chance_level`]; `baseline` names the split that stands for random in a
+/// protocol, if there is one.
+pub fn summarise(
+    outcomes: &[Outcomes],
+    draws: &[Draws],
+    clusters: &Clusters,
+    chance: f64,
+    baseline: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Summary> {
     let mut summaries = Vec::new();
     for (cell, of_cell) in outcomes.iter().zip(draws) {
         let mut accuracy = summary(cell, "accuracy", &cell.accuracies(), of_cell, clusters);
@@ -74,11 +82,12 @@ pub fn summarise(outcomes: &[Outcomes], draws: &[Draws], clusters: &Clusters, ch
             accuracy.reason = Some("no fold could be scored".to_owned());
         }
         summaries.push(accuracy);
+        let Some(baseline) = baseline(&cell.protocol).filter(|baseline| *baseline != cell.split) else { continue };
         let random = outcomes.iter().zip(draws).find(|(other, _)| {
-            other.split == "random"
+            other.split == baseline
                 && (&other.model, &other.protocol, &other.probe) == (&cell.model, &cell.protocol, &cell.probe)
         });
-        if let (Some((_, of_random)), false) = (random, cell.split == "random") {
+        if let Some((_, of_random)) = random {
             summaries.extend(against_random(cell, of_cell, of_random, clusters, chance));
         }
     }
@@ -178,7 +187,7 @@ mod tests {
     fn all(cells: &[Outcomes], chance: f64) -> Vec<Summary> {
         let clusters = Clusters::of(&Layout { rows: 60, ..Layout::default() });
         let draws = bootstrap(&clusters, &cells.iter().collect::<Vec<_>>(), 400, Seed(1));
-        summarise(cells, &draws, &clusters, chance)
+        summarise(cells, &draws, &clusters, chance, &|_| Some("random".to_owned()))
     }
 
     #[test]

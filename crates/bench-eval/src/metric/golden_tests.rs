@@ -128,7 +128,11 @@ fn timing_probe() {
     let seen = vec![true; classes];
     let start = std::time::Instant::now();
     let evaluated = Evaluated::new(&predictions, &truth, classes, &seen);
-    for id in DEFAULT_IDS { let s = std::time::Instant::now(); let v = lookup(id).unwrap().value(&evaluated); println!("{id} {v:?} {:?}", s.elapsed()); }
+    for id in DEFAULT_IDS {
+        let s = std::time::Instant::now();
+        let v = lookup(id).unwrap().value(&evaluated);
+        println!("{id} {v:?} {:?}", s.elapsed());
+    }
     println!("total {:?}", start.elapsed());
 }
 

@@ -80,7 +80,7 @@ pub(super) fn one_vs_rest(evaluated: &Evaluated<'_>) -> Vec<Result<f64, String>>
             for (row, &class) in probability.chunks_exact(classes).zip(truth) {
                 for (offset, &p) in row[first..first + width].iter().enumerate() {
                     let own = class as usize == first + offset;
-                    if own { of_class[offset].push(p) } else { of_others[offset].push(p) }
+                    if own { of_class[offset].push(key(p)) } else { of_others[offset].push(key(p)) }
                 }
             }
             of_class.into_iter().zip(of_others).map(|(own, others)| area(own, others)).collect()
@@ -89,34 +89,75 @@ pub(super) fn one_vs_rest(evaluated: &Evaluated<'_>) -> Vec<Result<f64, String>>
     passes.into_iter().flatten().collect()
 }
 
-/// The area between the finite scores of a class and those of the others.
-fn area(own: Vec<f64>, others: Vec<f64>) -> Result<f64, String> {
+/// An integer that orders as the finite number does; both zeros have the same.
+fn key(p: f64) -> u64 {
+    let bits = (p + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}
+
+/// The area between the keys of a class and those of the others.
+fn area(own: Vec<u64>, others: Vec<u64>) -> Result<f64, String> {
     if own.is_empty() {
         return Err("no test rows of the class".to_owned());
     }
     if others.is_empty() {
         return Err("all test rows are of the class".to_owned());
     }
-    let pairs = own.len() as f64 * others.len() as f64;
+    let half_pairs = 2 * own.len() as u64 * others.len() as u64;
     // The smaller side is sorted, the larger one is looked up in it.
     let won = if own.len() <= others.len() {
-        2 * (own.len() as u64 * others.len() as u64) - half_wins(&others, own)
+        half_pairs - Ranked::new(own).half_wins(&others)
     } else {
-        half_wins(&own, others)
+        Ranked::new(others).half_wins(&own)
     };
-    Ok(won as f64 / (2.0 * pairs))
+    Ok(won as f64 / half_pairs as f64)
 }
 
-/// Twice the number of pairs in which a value of `a` is above one of `b`, plus the ties.
-fn half_wins(a: &[f64], mut b: Vec<f64>) -> u64 {
-    b.sort_unstable_by(f64::total_cmp);
-    a.iter()
-        .map(|&value| {
-            let below = b.partition_point(|&other| other < value);
-            let tied = if b.get(below) == Some(&value) { b[below..].partition_point(|&o| o <= value) } else { 0 };
-            (2 * below + tied) as u64
-        })
-        .sum()
+/// Sorted keys with an index by their leading bits: a binary search over all of them would
+/// mispredict at every step.
+struct Ranked {
+    sorted: Vec<u64>,
+    least: u64,
+    shift: u32,
+    /// Place of the first key of each bucket, and the number of keys.
+    starts: Vec<u32>,
+}
+
+impl Ranked {
+    fn new(mut keys: Vec<u64>) -> Self {
+        keys.sort_unstable();
+        let (least, greatest) = (keys[0], keys[keys.len() - 1]);
+        // About two buckets per key, at most 2^16.
+        let index_bits = (2 * keys.len()).ilog2().min(16);
+        let shift = (u64::BITS - (greatest - least).leading_zeros()).saturating_sub(index_bits);
+        let buckets = ((greatest - least) >> shift) as usize + 1;
+        let mut starts = vec![0u32; buckets + 1];
+        for key in &keys {
+            starts[((key - least) >> shift) as usize + 1] += 1;
+        }
+        for bucket in 0..buckets {
+            starts[bucket + 1] += starts[bucket];
+        }
+        Self { sorted: keys, least, shift, starts }
+    }
+
+    /// Twice the number of pairs in which a value is above a key, plus the ties.
+    fn half_wins(&self, values: &[u64]) -> u64 {
+        values.iter().map(|&value| self.half_wins_of(value)).sum()
+    }
+
+    fn half_wins_of(&self, value: u64) -> u64 {
+        let Some(above_least) = value.checked_sub(self.least) else { return 0 };
+        let bucket = (above_least >> self.shift) as usize;
+        let Some(&[start, end]) = self.starts.get(bucket..bucket + 2) else { return 2 * self.sorted.len() as u64 };
+        let keys = &self.sorted[start as usize..end as usize];
+        let below = keys.partition_point(|&key| key < value);
+        let tied = match keys.get(below) {
+            Some(&key) if key == value => keys[below..].partition_point(|&key| key <= value),
+            _ => 0,
+        };
+        2 * (u64::from(start) + below as u64) + tied as u64
+    }
 }
 
 #[cfg(test)]
@@ -124,22 +165,32 @@ mod tests {
     use super::*;
     use crate::Predictions;
 
+    fn area(own: &[f64], others: &[f64]) -> Result<f64, String> {
+        super::area(own.iter().copied().map(key).collect(), others.iter().copied().map(key).collect())
+    }
+
     #[test]
     fn the_area_counts_ties_one_half() {
-        assert_eq!(area(vec![0.5, 0.9], vec![0.5, 0.1]), Ok((0.5 + 1.0 + 1.0 + 1.0) / 4.0));
-        assert_eq!(area(vec![0.2; 3], vec![0.2]), Ok(0.5));
-        assert_eq!(area(vec![0.1, 0.2, 0.3], vec![0.0]), Ok(1.0));
+        assert_eq!(area(&[0.5, 0.9], &[0.5, 0.1]), Ok((0.5 + 1.0 + 1.0 + 1.0) / 4.0));
+        assert_eq!(area(&[0.2; 3], &[0.2]), Ok(0.5));
+        assert_eq!(area(&[0.1, 0.2, 0.3], &[0.0]), Ok(1.0));
+        assert_eq!(area(&[0.0], &[-0.0]), Ok(0.5));
     }
 
     #[test]
     fn an_area_equals_the_count_over_all_pairs() {
         let mut stream = bench_core::Seed(3).stream();
-        for (own, others) in [(40, 7), (7, 40), (25, 25)] {
-            let mut draw = |n: usize| (0..n).map(|_| stream.below(12) as f64 / 11.0).collect::<Vec<_>>();
-            let (own, others) = (draw(own), draw(others));
-            let win = |a: f64, b: f64| if a > b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 };
-            let all: f64 = own.iter().flat_map(|&a| others.iter().map(move |&b| win(a, b))).sum();
-            assert_eq!(area(own.clone(), others.clone()), Ok(all / (own.len() * others.len()) as f64));
+        for (own, others) in [(40, 7), (7, 40), (25, 25), (1, 60), (300, 299)] {
+            // Few values, so that many are tied; powers, so that they span many magnitudes.
+            for power in [1, 9] {
+                let mut draw = |n: usize| -> Vec<f64> {
+                    (0..n).map(|_| (stream.below(12) as f64 / 11.0 - 0.2).powi(power)).collect()
+                };
+                let (own, others) = (draw(own), draw(others));
+                let win = |a: f64, b: f64| if a > b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 };
+                let all: f64 = own.iter().flat_map(|&a| others.iter().map(move |&b| win(a, b))).sum();
+                assert_eq!(area(&own, &others), Ok(all / (own.len() * others.len()) as f64));
+            }
         }
     }
 

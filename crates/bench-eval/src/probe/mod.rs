@@ -12,6 +12,8 @@ pub mod knn;
 pub mod knn_linfa;
 pub mod logistic;
 pub mod logistic_linfa;
+#[cfg(test)]
+mod logistic_tests;
 mod softmax;
 
 /// What a probe may see: features, and the answers of the rows (it uses only those whose role

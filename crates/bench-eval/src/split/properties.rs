@@ -51,6 +51,15 @@ fn case(seed: u64, sources: usize, batches: usize, plates: usize, wells: usize, 
     Case { layout, label: Factor::first_seen(&columns[5]) }
 }
 
+/// The same values with codes in reverse order, after a level that no row has.
+fn reversed(factor: Factor) -> Factor {
+    let top = factor.levels.len() as u32;
+    let mut levels = factor.levels;
+    levels.push("unused".to_owned());
+    levels.reverse();
+    Factor { levels, codes: factor.codes.iter().map(|code| top - code).collect() }
+}
+
 fn every_id() -> Vec<String> {
     all(&["scope"]).into_iter().map(|split| split.id).filter(|id| !id.contains("position")).collect()
 }
@@ -133,6 +142,13 @@ proptest! {
             },
         };
         prop_assert_eq!(&sets, &plans(&renamed, seed));
+        // Other codes for the units, and levels that no row has: nothing moves either.
+        let mut recoded = Case { layout: case.layout.clone(), label: case.label.clone() };
+        let layout = &mut recoded.layout;
+        for factor in [&mut layout.source, &mut layout.batch, &mut layout.plate, &mut layout.well, &mut layout.compound] {
+            *factor = factor.take().map(reversed);
+        }
+        prop_assert_eq!(&sets, &plans(&recoded, seed));
     }
 
     #[test]

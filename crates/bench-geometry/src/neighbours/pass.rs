@@ -25,7 +25,7 @@ use super::space::Space;
 use crate::block::inner_products;
 
 /// Points per block: a tile of products (256 kB) stays in the second-level cache.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 /// Memory for the lists of one group of blocks.
 const LIST_BYTES: usize = 160 << 20;
 /// Pairs compared before the outcome is looked at.

@@ -136,12 +136,11 @@ impl Epoch {
                 continue;
             }
             let other = position[other as usize];
-            
-            let drawn: [u32; NEGATIVES] = std::array::from_fn(|_| stream.next_u32());
-            current = self.push(current, own, position, drawn);
             for _ in 0..2 {
                 current = self.pull(current, other);
             }
+            let drawn: [u32; NEGATIVES] = std::array::from_fn(|_| stream.next_u32());
+            current = self.push(current, own, position, drawn);
         }
         current
     }

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::canvas::{Anchor, Canvas, fit};
+use super::canvas::{Anchor, Canvas, cut, fit};
 use super::palette::{BAND, GREY, GRID, INK};
 use crate::view::View;
 use crate::{number, text};
@@ -91,22 +91,6 @@ pub(crate) fn head(canvas: &mut Canvas<'_>, view: &View<'_>, title: &str, subtit
 /// The line at the foot of a figure.
 pub(crate) fn foot(canvas: &mut Canvas<'_>, note: &str, width: f64, height: f64) {
     canvas.text(&cut(note, width - 36.0, TINY), 18.0, height - 13.0, TINY, Anchor::Start, GREY);
-}
-
-/// A line of text cut to a width; unlike a name it may be longer than forty characters.
-fn cut(line: &str, width: f64, size: f64) -> String {
-    let shown = text::visible(line);
-    if super::canvas::width_of(&shown, size) <= width {
-        return shown;
-    }
-    let mut keep = shown.chars().count();
-    loop {
-        keep -= 1;
-        let shorter: String = shown.chars().take(keep).chain(['…']).collect();
-        if keep == 0 || super::canvas::width_of(&shorter, size) <= width {
-            return shorter;
-        }
-    }
 }
 
 /// `target · 9 classes · 27,000 rows`: what a figure rests on.

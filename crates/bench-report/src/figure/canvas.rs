@@ -212,15 +212,24 @@ pub(crate) fn width_of(content: &str, size: f64) -> f64 {
 
 /// A name cut so that it is at most `width` px wide at `size` px.
 pub(crate) fn fit(name: &str, width: f64, size: f64) -> String {
-    let mut shown = text::short(name);
-    let mut keep = shown.chars().count();
-    while keep > 1 && width_of(&shown, size) > width {
-        keep -= 1;
-        let cut: String = shown.chars().take(keep).collect();
-        shown = format!("{}…", cut.trim_end_matches('…').trim_end());
-        keep = shown.chars().count();
+    cut(&text::short(name), width, size)
+}
+
+/// A line of text cut to a width; unlike a name it may be longer than forty characters.
+pub(crate) fn cut(line: &str, width: f64, size: f64) -> String {
+    let whole = text::visible(line);
+    if width_of(&whole, size) <= width {
+        return whole;
     }
-    shown
+    let body: Vec<char> = whole.trim_end_matches('…').chars().collect();
+    for keep in (1..body.len()).rev() {
+        let head: String = body[..keep].iter().collect();
+        let shorter = format!("{}…", head.trim_end());
+        if width_of(&shorter, size) <= width {
+            return shorter;
+        }
+    }
+    "…".to_owned()
 }
 
 fn register() -> Result<(), Error> {

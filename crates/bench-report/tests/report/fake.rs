@@ -4,10 +4,10 @@
 use bench_core::record::*;
 use bench_core::{RunRecord, Score, Seed};
 
-pub const LABELS: [&str; 9] = ["ADRB2", "BRD4", "DNMT3A", "EGFR", "HDAC3", "KRAS", "MAPK14", "PLK1", "TUBB"];
-pub const SOURCES: [&str; 5] = ["source_2", "source_3", "source_6", "source_8", "source_10"];
-pub const CONTROLS: [&str; 5] = ["constant", "noise", "one-hot-label", "one-hot-source", "shuffled-labels"];
-pub const SPLITS: [(&str, &str); 4] =
+pub(crate) const LABELS: [&str; 9] = ["ADRB2", "BRD4", "DNMT3A", "EGFR", "HDAC3", "KRAS", "MAPK14", "PLK1", "TUBB"];
+pub(crate) const SOURCES: [&str; 5] = ["source_2", "source_3", "source_6", "source_8", "source_10"];
+pub(crate) const CONTROLS: [&str; 5] = ["constant", "noise", "one-hot-label", "one-hot-source", "shuffled-labels"];
+pub(crate) const SPLITS: [(&str, &str); 4] =
     [("random", "well"), ("not-same-plate", "plate"), ("not-same-batch", "batch"), ("not-same-source", "source")];
 
 /// Accuracy of each model on random splits, and the share kept on plates, batches, sources.
@@ -18,7 +18,7 @@ const MODELS: [(&str, f64, [f64; 4]); 3] = [
 ];
 
 /// A record with three models, two protocols and two probes, and maps of `points` points.
-pub fn record(points: usize) -> RunRecord {
+pub(crate) fn record(points: usize) -> RunRecord {
     let mut r = RunRecord {
         schema_version: SCHEMA_VERSION,
         run_id: "target2-1f2e3d4c".into(),
@@ -418,7 +418,7 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
 }
 
 /// Names that try to break out of every notation.
-pub fn hostile_names() -> Vec<String> {
+pub(crate) fn hostile_names() -> Vec<String> {
     vec![
         "<script>alert(1)</script><img src=x onerror=alert(2)>".into(),
         "</style></script><!-- \"quoted\" 'twice' & more".into(),
@@ -434,7 +434,7 @@ pub fn hostile_names() -> Vec<String> {
 
 /// [`record`] with every name from outside replaced by a hostile one, simulated, with broken
 /// controls.
-pub fn hostile(points: usize) -> RunRecord {
+pub(crate) fn hostile(points: usize) -> RunRecord {
     let mut r = record(points);
     let names = hostile_names();
     let label = |old: &str| LABELS.iter().position(|l| *l == old).map_or_else(|| old.to_owned(), |i| names[i].clone());

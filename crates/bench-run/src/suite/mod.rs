@@ -19,6 +19,8 @@ use crate::Error;
 pub mod embedded;
 mod parse;
 
+pub(crate) use parse::check;
+
 /// A benchmark as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -32,5 +32,4 @@ mod solve;
 mod table;
 mod tile;
 
-pub(super) use predict::{decide, softmax};
 pub(super) use table::{Objective, Table};

@@ -65,7 +65,7 @@ pub(super) fn probabilities(rows: &Rows<'_>, wanted: &[u32], point: &[f64]) -> V
 }
 
 /// Turns logits into probabilities.
-pub(in crate::probe) fn softmax(logits: &mut [f64]) {
+fn softmax(logits: &mut [f64]) {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     logits.iter_mut().for_each(|l| *l = (*l - largest).exp_nonpositive());
     let sum: f64 = logits.iter().sum();
@@ -77,7 +77,7 @@ pub(in crate::probe) fn softmax(logits: &mut [f64]) {
 ///
 /// # Shapes
 /// `seen`: classes of the model; `probability`: gives the `i`-th row's `[seen]` values.
-pub(in crate::probe) fn decide<'p>(
+pub(super) fn decide<'p>(
     wanted: &[u32],
     classes: usize,
     seen: &[u32],

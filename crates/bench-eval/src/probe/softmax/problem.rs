@@ -18,7 +18,7 @@
 //! it is held there, so that rounding cannot give it a weight that would matter for test rows
 //! on which it varies.
 
-use super::rows::{LANES, Rows};
+use super::rows::Rows;
 
 /// Code of a row that takes no part.
 pub(super) const UNUSED: u32 = u32::MAX;

@@ -38,7 +38,8 @@ pub(super) struct Solution {
     pub(super) value: f64,
     /// Gradient at `point`.
     pub(super) gradient: Vec<f64>,
-    pub(super) iterations: usize,
+    /// Steps taken, where known.
+    pub(super) iterations: Option<usize>,
     pub(super) converged: bool,
 }
 
@@ -94,7 +95,7 @@ pub(super) fn solve(
             point: state.optimiser.point,
             value: state.optimiser.value,
             gradient: state.optimiser.gradient,
-            iterations: state.optimiser.iterations,
+            iterations: Some(state.optimiser.iterations),
             converged: state.converged,
         })
         .collect()

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::pass::{Job, Pass, Value};
 use super::precondition::Shared;
 use super::predict::{decide, probabilities};
 use super::problem::{Problem, Training};
@@ -57,18 +58,55 @@ impl<'a> Table<'a> {
     /// Fits folds together, each with at least two classes in training; `tick` gets the number
     /// of those done.
     pub(in crate::probe) fn solve(&self, folds: &[&Fold], tick: &dyn Fn(usize)) -> Vec<Solved> {
-        let Objective { c, standardise, most_iterations, tolerance } = self.objective;
-        let problems: Vec<Problem> = folds
-            .par_iter()
-            .map(|fold| {
-                let trains = |row: usize| fold.roles[row] == Role::Train;
-                let training = Training { class: self.input.class, classes: self.input.classes, trains: &trains };
-                Problem::new(&self.rows, &training, c, standardise)
-            })
-            .collect();
+        let Objective { standardise, most_iterations, tolerance, .. } = self.objective;
+        let problems: Vec<Problem> = folds.par_iter().map(|fold| self.problem(fold)).collect();
         let limits = Limits { most_iterations, tolerance, standardise };
         let solutions = solve(&self.rows, &self.shared, &problems, limits, tick);
         problems.into_iter().zip(solutions).map(|(problem, solution)| Solved { problem, solution }).collect()
+    }
+
+    /// The problem of one fold, which needs at least one training row.
+    fn problem(&self, fold: &Fold) -> Problem {
+        let trains = |row: usize| fold.roles[row] == Role::Train;
+        let training = Training { class: self.input.class, classes: self.input.classes, trains: &trains };
+        Problem::new(&self.rows, &training, self.objective.c, self.objective.standardise)
+    }
+
+    /// Has a fold with at least two classes in training fitted by `fit` and measures how far the
+    /// result is from the optimum: it counts as converged if one preconditioned step promises
+    /// no more than `tolerance` times the objective.
+    ///
+    /// `fit` gets the features' means and scales (zeros and ones unless standardised, and scale
+    /// infinity for a feature that is constant over the training rows), and returns weights of
+    /// the scaled features and an intercept for each class in training, `[classes, features + 1]`.
+    pub(in crate::probe) fn certify<E>(
+        &self,
+        fold: &Fold,
+        tolerance: f64,
+        fit: impl FnOnce(&[f64], &[f64]) -> Result<Vec<f64>, E>,
+    ) -> Result<Solved, E> {
+        let problem = self.problem(fold);
+        let (d, standardise) = (self.rows.features, self.objective.standardise);
+        let offset = |j: usize| f64::from(self.rows.offset[j]);
+        let mean: Vec<f64> = (0..d).map(|j| if standardise { offset(j) + problem.centre[j] } else { 0.0 }).collect();
+        let scale: Vec<f64> =
+            (0..d).map(|j| if problem.constant[j] { f64::INFINITY } else { problem.scale[j] }).collect();
+        let mut point = fit(&mean, &scale)?;
+        for class in point.chunks_exact_mut(d + 1) {
+            for j in 0..d {
+                class[j] /= scale[j];
+                class[d] += (offset(j) - mean[j]) * class[j];
+            }
+        }
+        let job = Job { problem: &problem, point: &point };
+        let Some(Value { loss, mut gradient }) = Pass::<f64>::new(&self.rows).evaluate(&[job]).pop() else {
+            unreachable!("a pass gives a value for each job")
+        };
+        let value = loss + problem.penalise(&point, &mut gradient);
+        let step = self.shared.precondition(&self.rows, &problem, standardise).apply(&problem, &gradient);
+        let promised = 0.5 * step.iter().zip(&gradient).map(|(s, g)| s * g).sum::<f64>();
+        let converged = promised <= tolerance * value;
+        Ok(Solved { problem, solution: Solution { point, value, gradient, iterations: None, converged } })
     }
 
     /// Predicts the test rows of a fold that was solved.
@@ -88,7 +126,7 @@ impl<'a> Table<'a> {
         let gradient = problem.largest_gradient(&self.rows, &solution.gradient, self.objective.standardise);
         let diagnostics = Diagnostics {
             converged: Some(solution.converged),
-            iterations: Some(solution.iterations),
+            iterations: solution.iterations,
             gradient: Some(gradient),
             objective: Some(solution.value / problem.rows),
             tied_votes,

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_tile_agrees_with_the_formula_for_codes_and_for_counts() {
-        let (classes, rows, start) = (5, 37, 14);
+        let (classes, rows, start) = (5usize, 37usize, 14);
         let mut panels = vec![f64::NAN; 2 * BLOCK * LANES];
         for row in 0..rows.next_multiple_of(LANES) {
             for class in 0..classes {
