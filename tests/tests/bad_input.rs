@@ -172,28 +172,6 @@ fn parquet(path: &Path) -> PathBuf {
 }
 
 #[test]
-fn lists_of_mixed_lengths_are_named_by_row() {
-    use bench_data::{Column, ColumnValues};
-    let folder = folder();
-    let path = folder.path().join("lists.parquet");
-    let text = |name: &str, values: Vec<String>| Column { name: name.into(), values: ColumnValues::Text(values) };
-    let n = 12;
-    bench_data::write_parquet(
-        &path,
-        &[
-            text("target", (0..n).map(|i| format!("t{}", i % 2)).collect()),
-            text("source", (0..n).map(|i| format!("s{}", i / 6)).collect()),
-            Column {
-                name: "embedding".into(),
-                values: ColumnValues::Lists((0..n).map(|i| vec![1.0; if i == 7 { 3 } else { 4 }]).collect()),
-            },
-        ],
-    )
-    .expect("written");
-    expect(&path, &LABEL, DATA, &["embedding", "8", "3", "4"]);
-}
-
-#[test]
 fn a_misspelt_suite_key_or_id_is_answered_with_the_right_one() {
     let folder = folder();
     let table = experiment().write(folder.path(), "t.csv");

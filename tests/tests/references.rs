@@ -97,7 +97,7 @@ fn check(suite: &str, table: &str, reference: &str) {
         }
     }
     for probe in ["logreg", "knn"] {
-        let ours = bench_data::read_text_columns(
+        let ours = bench_data::read_columns(
             &run.join(format!("predictions/m-{probe}.parquet")),
             &["split", "row", "predicted", "p_true"],
         )

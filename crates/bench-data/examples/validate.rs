@@ -25,7 +25,9 @@ fn main() {
     let table = read(&path, &options);
     let seconds = start.elapsed().as_secs_f64();
     match table {
-        Ok(table) => println!("read in {seconds:.3} s: {} x {}", table.treated.matrix.rows(), table.treated.matrix.cols()),
+        Ok(table) => {
+            println!("read in {seconds:.3} s: {} x {}", table.treated.matrix.rows(), table.treated.matrix.cols())
+        }
         Err(error) => println!("failed in {seconds:.3} s: {error}"),
     }
     // Linux counts the peak of the process here.

@@ -90,11 +90,8 @@ type Key<'a> = (Vec<String>, Option<u64>);
 
 fn key(table: &Table, units: &[&str], row: u32, by_file_row: bool) -> Key<'static> {
     let layout = &table.treated.layout;
-    let mut parts: Vec<String> = units
-        .iter()
-        .filter_map(|unit| layout.unit(unit))
-        .map(|factor| factor.name(row as usize).to_owned())
-        .collect();
+    let mut parts: Vec<String> =
+        units.iter().filter_map(|unit| layout.unit(unit)).map(|factor| factor.name(row as usize).to_owned()).collect();
     parts.push(table.answers.label.name(row as usize).to_owned());
     (parts, by_file_row.then(|| layout.file_row[row as usize]))
 }

@@ -115,9 +115,8 @@ impl Finder<'_> {
                 if found.is_none() && required {
                     self.breaches.push(Error::MissingColumn {
                         file: self.file.to_owned(),
-                        role: format!("the {role}"),
+                        role: role.to_owned(),
                         tried: candidates.clone(),
-                        flag: format!("--{role} COL"),
                         available: available(self.names),
                     });
                 }
@@ -135,7 +134,7 @@ impl Finder<'_> {
                 role: role.to_owned(),
                 column: column.to_owned(),
                 suggestion,
-                available: available(self.names),
+                available: available(self.names).into(),
             });
         }
         found

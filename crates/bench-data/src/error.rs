@@ -232,19 +232,17 @@ pub enum Error {
         /// The closest name of the file.
         suggestion: Option<String>,
         /// Columns that could be metadata.
-        available: Vec<String>,
+        available: Box<[String]>,
     },
     /// A column that is required and was not found.
-    #[error("`{file}` has no column for {role} (tried {})", backticked(tried))]
+    #[error("`{file}` has no column for the {role} (tried {})", backticked(tried))]
     MissingColumn {
         /// File.
         file: String,
-        /// What the column was to be, e.g. `the source`.
+        /// What the column was to be, e.g. `source`; also the name of its flag.
         role: String,
         /// Names tried.
         tried: Vec<String>,
-        /// Flag that sets it, e.g. `--source COL`.
-        flag: String,
         /// Columns that could be metadata.
         available: Vec<String>,
     },
@@ -557,8 +555,8 @@ impl Error {
                 Some(name) => format!("did you mean `{name}`? metadata columns: {}", backticked(available)),
                 None => format!("metadata columns: {}", backticked(available)),
             }),
-            Self::MissingColumn { flag, available, .. } => {
-                Some(format!("name it with `{flag}`; metadata columns: {}", backticked(available)))
+            Self::MissingColumn { role, available, .. } => {
+                Some(format!("name it with `--{role} COL`; metadata columns: {}", backticked(available)))
             }
             Self::UnsupportedType { .. } => text("write the column as text or numbers"),
             Self::BadRegex { .. } => text("the syntax is that of https://docs.rs/regex"),

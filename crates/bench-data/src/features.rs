@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
+use crate::Error;
 use crate::error::backticked;
 use crate::options::ReadOptions;
 use crate::raw::{Column, Kind, Piece};
-use crate::Error;
 
 /// Compartments of CellProfiler.
 const COMPARTMENTS: [&str; 4] = ["Cells_", "Cytoplasm_", "Nuclei_", "Image_"];
@@ -224,10 +224,12 @@ fn by_name(columns: &[Column], free: Vec<usize>, wanted: &mut Wanted, file: &str
     let mut stems: BTreeMap<&str, usize> = BTreeMap::new();
     for &i in &free {
         let column = &columns[i];
-        if column.kind == Kind::Number && !is_metadata(&column.name) && !is_known_not(&column.name) {
-            if let Some(stem) = numbered(&column.name) {
-                *stems.entry(stem).or_default() += 1;
-            }
+        if column.kind == Kind::Number
+            && !is_metadata(&column.name)
+            && !is_known_not(&column.name)
+            && let Some(stem) = numbered(&column.name)
+        {
+            *stems.entry(stem).or_default() += 1;
         }
     }
     let in_series = |name: &str| numbered(name).is_some_and(|stem| stems.get(stem).is_some_and(|n| *n > 1));
@@ -311,7 +313,14 @@ mod tests {
 
     #[test]
     fn cellprofiler_names_win_over_other_numbers_which_are_listed() {
-        let columns = numbers(&["Metadata_x", "cell_count", "age", "Cells_AreaShape_Area", "Image_Count_Cells", "Nuclei_Texture_3"]);
+        let columns = numbers(&[
+            "Metadata_x",
+            "cell_count",
+            "age",
+            "Cells_AreaShape_Area",
+            "Image_Count_Cells",
+            "Nuclei_Texture_3",
+        ]);
         let (features, understood, breaches) = names(&columns, &ReadOptions::default());
         assert_eq!(features, ["Cells_AreaShape_Area", "Nuclei_Texture_3"]);
         assert_eq!(
@@ -326,7 +335,8 @@ mod tests {
 
     #[test]
     fn numbered_columns_are_features_under_any_stem() {
-        let (features, _, _) = names(&numbers(&["dose", "harmony_0", "harmony_1", "Unnamed: 0"]), &ReadOptions::default());
+        let (features, _, _) =
+            names(&numbers(&["dose", "harmony_0", "harmony_1", "Unnamed: 0"]), &ReadOptions::default());
         assert_eq!(features, ["harmony_0", "harmony_1"]);
         let (features, _, _) = names(&numbers(&["0", "1", "row"]), &ReadOptions::default());
         assert_eq!(features, ["0", "1"]);

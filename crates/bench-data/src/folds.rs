@@ -10,8 +10,8 @@ use std::path::Path;
 
 use bench_core::Layout;
 
-use crate::raw;
 use crate::Error;
+use crate::raw;
 
 /// A fold table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,8 +35,7 @@ pub fn read_folds(path: &Path) -> Result<Folds, Error> {
     let Some(row_column) = names.iter().position(|name| name == "row") else {
         return Err(bad("no column `row`".to_owned()));
     };
-    let splits: Vec<usize> =
-        (0..names.len()).filter(|&i| i != row_column && !is_index(&names[i])).collect();
+    let splits: Vec<usize> = (0..names.len()).filter(|&i| i != row_column && !is_index(&names[i])).collect();
     if splits.is_empty() {
         return Err(bad("no column of fold ids".to_owned()));
     }
@@ -61,8 +60,9 @@ pub fn read_folds(path: &Path) -> Result<Folds, Error> {
     let mut fold = Vec::with_capacity(splits.len());
     for &column in &splits {
         let ids = text(column)?;
-        let ids: Vec<Option<String>> =
-            (0..row.len() as u32).map(|at| ids.get(at).map(|id| id.strip_suffix(".0").unwrap_or(id).to_owned())).collect();
+        let ids: Vec<Option<String>> = (0..row.len() as u32)
+            .map(|at| ids.get(at).map(|id| id.strip_suffix(".0").unwrap_or(id).to_owned()))
+            .collect();
         if ids.iter().all(Option::is_none) {
             return Err(bad(format!("no fold id in column `{}`", names[column])));
         }
@@ -83,7 +83,10 @@ impl Folds {
         match self.row.iter().zip(1u64..).find(|(row, _)| **row >= rows) {
             Some((row, at)) => Err(Error::BadFolds {
                 file: self.file.clone(),
-                problem: format!("row {row} in its row {at}, and `{embeddings}` has {rows} rows (0 to {})", rows.saturating_sub(1)),
+                problem: format!(
+                    "row {row} in its row {at}, and `{embeddings}` has {rows} rows (0 to {})",
+                    rows.saturating_sub(1)
+                ),
             }),
             None => Ok(()),
         }

@@ -34,6 +34,7 @@ mod read;
 mod report;
 mod select;
 mod synthetic;
+mod text;
 mod units;
 mod write;
 
@@ -47,6 +48,7 @@ pub use options::{
 pub use read::{read, read_with_report, validate};
 pub use report::{Report, UnitCount};
 pub use synthetic::{SyntheticSpec, simulate};
+pub use text::read_columns;
 pub use write::{
     Column, ColumnValues, PredictionColumns, SplitPart, write_embeddings, write_parquet, write_predictions,
     write_projection, write_splits,

@@ -8,11 +8,11 @@
 
 use rayon::prelude::*;
 
+use crate::Error;
 use crate::error::{LISTED, Place};
 use crate::options::Missing;
 use crate::raw::is_too_large;
 use crate::report::Report;
-use crate::Error;
 
 /// Rows that one task scans; fixed, so that results do not depend on threads.
 const ROWS_PER_TASK: usize = 4096;

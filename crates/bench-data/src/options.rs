@@ -102,9 +102,16 @@ impl Default for Columns {
             well: guess(&["Metadata_Well", "Metadata_well", "well"]),
             site: guess(&["Metadata_Site", "Metadata_site", "site"]),
             control: ControlRef::Guess(
-                ["Metadata_control_type", "Metadata_control", "control_type", "control", "Metadata_pert_type", "pert_type"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                [
+                    "Metadata_control_type",
+                    "Metadata_control",
+                    "control_type",
+                    "control",
+                    "Metadata_pert_type",
+                    "pert_type",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
             ),
             groups: BTreeMap::new(),
         }

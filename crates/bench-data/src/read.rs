@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bench_core::{Answers, Block, Factor, Matrix, Table, digest, order};
 
+use crate::Error;
 use crate::coded::Coded;
 use crate::columns::{Roles, UNITS, resolve};
 use crate::error::backticked;
@@ -14,7 +15,6 @@ use crate::raw::{self, Loaded, Scatter};
 use crate::report::{Report, UnitCount};
 use crate::select::{self, Labels, Selected};
 use crate::units::{self, Ids};
-use crate::Error;
 
 /// Reads, checks and orders a table.
 ///
@@ -183,7 +183,9 @@ fn drop_rows(
     let mut keep = vec![true; draft.file_rows.len()];
     leave_out.iter().for_each(|&row| keep[row as usize] = false);
     let lost = leave_out.iter().filter(|&&row| (row as usize) < labelled).count();
-    for (what, lost) in [("missing feature values", lost), ("control with missing feature values", leave_out.len() - lost)] {
+    for (what, lost) in
+        [("missing feature values", lost), ("control with missing feature values", leave_out.len() - lost)]
+    {
         if lost > 0 {
             report.dropped.push((what.to_owned(), lost));
         }
@@ -206,9 +208,8 @@ fn drop_rows(
         select::drop_rare(selected, &options.selection, report)?;
     }
     let wanted: std::collections::HashSet<u32> = selected.treated.iter().chain(&selected.controls).copied().collect();
-    let rows: Vec<u32> = (0..draft.file_rows.len() as u32)
-        .filter(|&row| wanted.contains(&draft.file_rows[row as usize]))
-        .collect();
+    let rows: Vec<u32> =
+        (0..draft.file_rows.len() as u32).filter(|&row| wanted.contains(&draft.file_rows[row as usize])).collect();
     keep_rows(&mut draft.data, draft.features.len(), &rows);
     draft.file_rows = rows.iter().map(|&row| draft.file_rows[row as usize]).collect();
     Some(())
@@ -256,16 +257,14 @@ fn answers(labels: &Labels, column: &str) -> Answers {
 
 /// Labels with their rows, most rows first, ties by name.
 fn counted(answers: &Answers) -> Vec<(String, usize)> {
-    let mut labels: Vec<(String, usize)> =
-        answers.label.levels.iter().cloned().zip(answers.label.counts()).collect();
+    let mut labels: Vec<(String, usize)> = answers.label.levels.iter().cloned().zip(answers.label.counts()).collect();
     labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     labels
 }
 
 fn digest_of(path: &Path, options: &ReadOptions) -> Result<String, Error> {
-    let of = |path: &Path| {
-        digest::of_file(path).map_err(|source| Error::Io { file: path.display().to_string(), source })
-    };
+    let of =
+        |path: &Path| digest::of_file(path).map_err(|source| Error::Io { file: path.display().to_string(), source });
     let table = of(path)?;
     match &options.metadata {
         Some(metadata) => Ok(digest::of_bytes(format!("{table}\n{}\n", of(metadata)?).as_bytes())),
@@ -274,7 +273,8 @@ fn digest_of(path: &Path, options: &ReadOptions) -> Result<String, Error> {
 }
 
 fn describe_roles(roles: &Roles, names: &[String], text: &[Option<Coded>], report: &mut Report) {
-    let mut columns: Vec<(String, usize)> = roles.label.map(|column| ("label".to_owned(), column)).into_iter().collect();
+    let mut columns: Vec<(String, usize)> =
+        roles.label.map(|column| ("label".to_owned(), column)).into_iter().collect();
     columns.extend(UNITS.iter().enumerate().filter_map(|(i, unit)| roles.units[i].map(|c| ((*unit).to_owned(), c))));
     columns.extend(roles.groups.iter().map(|(name, column)| (format!("group {name}"), *column)));
     let words: Vec<String> = columns.iter().map(|(role, column)| format!("{role} = `{}`", names[*column])).collect();
@@ -288,7 +288,9 @@ fn describe_roles(roles: &Roles, names: &[String], text: &[Option<Coded>], repor
         {
             let rows = coded.codes.iter().filter(|c| **c as usize == code).count();
             let text = &coded.levels[code];
-            report.warnings.push(format!("`{}` is the text `{text}` in {rows} rows, which counts as a name", names[*column]));
+            report
+                .warnings
+                .push(format!("`{}` is the text `{text}` in {rows} rows, which counts as a name", names[*column]));
         }
     }
 }

@@ -10,12 +10,12 @@ use std::collections::HashSet;
 
 use bench_core::suggest::closest;
 
+use crate::Error;
 use crate::coded::{Coded, MISSING};
 use crate::columns::Roles;
 use crate::options::{ControlRef, MultiLabel, RareLabels, ReadOptions, Selection};
 use crate::report::Report;
 use crate::units::Ids;
-use crate::Error;
 
 /// Rows of the file that are wanted, ascending.
 pub(crate) struct Selected {
@@ -62,8 +62,7 @@ pub(crate) fn select(
         }
     }
     let all = 0..rows as u32;
-    let controls: Vec<u32> =
-        all.clone().filter(|&row| control[row as usize] && keep_control[row as usize]).collect();
+    let controls: Vec<u32> = all.clone().filter(|&row| control[row as usize] && keep_control[row as usize]).collect();
     let mut treated: Vec<u32> = all.filter(|&row| !control[row as usize]).collect();
     let candidates = treated.len();
     treated.retain(|&row| keep[row as usize]);
@@ -121,7 +120,12 @@ fn controls(
 }
 
 /// Labels of the rows; rows without one are left out.
-fn label_rows(treated: &mut Vec<u32>, column: &Label<'_>, options: &ReadOptions, report: &mut Report) -> Option<Labels> {
+fn label_rows(
+    treated: &mut Vec<u32>,
+    column: &Label<'_>,
+    options: &ReadOptions,
+    report: &mut Report,
+) -> Option<Labels> {
     let before = treated.len();
     treated.retain(|&row| column.coded.codes[row as usize] != MISSING);
     if treated.len() < before {
@@ -287,7 +291,10 @@ impl Selected {
             report.dropped.push((why.to_owned(), before - self.treated.len()));
         }
         if self.treated.is_empty() {
-            report.errors.push(Error::EmptySelection { file: report.file.clone(), why: format!("every row is left out ({why})") });
+            report.errors.push(Error::EmptySelection {
+                file: report.file.clone(),
+                why: format!("every row is left out ({why})"),
+            });
             return None;
         }
         Some(())

@@ -176,7 +176,8 @@ pub fn simulate(spec: &SyntheticSpec, seed: Seed) -> Result<Table, Error> {
     let effects = Effects::new(spec, seed, plate_rows * plate_columns, &rows);
     let position = |row: &Row| position_name(row.position, plate_columns);
     let block = |rows: &[&Row]| {
-        let names = |name: &dyn Fn(&Row) -> String| Some(Factor::sorted(&rows.iter().map(|r| name(r)).collect::<Vec<_>>()));
+        let names =
+            |name: &dyn Fn(&Row) -> String| Some(Factor::sorted(&rows.iter().map(|r| name(r)).collect::<Vec<_>>()));
         let source = |r: &Row| format!("source-{}", r.source + 1);
         let batch = |r: &Row| format!("{}/batch-{}", source(r), r.batch % spec.batches_per_source + 1);
         let plate = |r: &Row| format!("{}/plate-{:02}", batch(r), r.plate + 1);

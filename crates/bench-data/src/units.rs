@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use bench_core::Layout;
 
+use crate::Error;
 use crate::coded::{Coded, MISSING};
 use crate::columns::{Roles, UNITS};
 use crate::error::{LISTED, many};
 use crate::options::Duplicates;
 use crate::report::Report;
-use crate::Error;
 
 /// Ids of every row of the file.
 pub(crate) struct Ids {
@@ -45,7 +45,16 @@ impl Ids {
             .iter()
             .filter_map(|(name, column)| text[*column].clone().map(|coded| (name.clone(), coded)))
             .collect();
-        Self { source, batch, plate, well, position: bare("well"), site: bare("site"), compound: bare("compound"), groups }
+        Self {
+            source,
+            batch,
+            plate,
+            well,
+            position: bare("well"),
+            site: bare("site"),
+            compound: bare("compound"),
+            groups,
+        }
     }
 
     /// Ids of a unit.

@@ -154,7 +154,8 @@ pub fn write_splits<'a>(
             ],
         )
     };
-    let empty = SplitPart { protocol: "", split: "", repeat: 0, fold: 0, rows: Cow::Borrowed(&[]), roles: Cow::Borrowed(&[]) };
+    let empty =
+        SplitPart { protocol: "", split: "", repeat: 0, fold: 0, rows: Cow::Borrowed(&[]), roles: Cow::Borrowed(&[]) };
     let mut parts = parts.into_iter();
     // Small folds share a row group: a group per fold would waste most of its bytes on its footer.
     let mut gathered = Some(frame(&empty, 0..0));
@@ -183,13 +184,7 @@ pub fn write_splits<'a>(
 }
 
 /// Columns of `projection/<model>.parquet`: `row` (of the file), `x`, `y` and metadata.
-pub fn write_projection(
-    path: &Path,
-    file_row: &[u64],
-    x: &[f64],
-    y: &[f64],
-    metadata: &[Column],
-) -> Result<(), Error> {
+pub fn write_projection(path: &Path, file_row: &[u64], x: &[f64], y: &[f64], metadata: &[Column]) -> Result<(), Error> {
     let mut columns = vec![
         Column::new("row", ColumnValues::U64(file_row.to_vec())),
         Column::new("x", ColumnValues::F64(x.to_vec())),
@@ -321,8 +316,7 @@ fn write_frames(path: &Path, mut frames: impl Iterator<Item = PolarsResult<DataF
             drop(writer);
             buffered.flush()
         };
-        catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(std::io::Error::other("the Parquet writer failed")))
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(std::io::Error::other("the Parquet writer failed")))
     })
     .map_err(|error| failed(error.to_string()))
 }

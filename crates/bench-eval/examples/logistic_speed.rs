@@ -1,7 +1,7 @@
 //! Times logistic regression on embeddings with a decaying spectrum.
 //!
 //! ```text
-//! logistic_speed [rows] [features] [classes] [folds] [save-prefix]
+//! logistic_speed [rows] [features] [classes] [folds] [tolerance] [save-prefix]
 //! ```
 //! With a prefix the data are saved as `<prefix>.f32` (row-major) and `<prefix>.u32` (classes),
 //! and the first fold's test rows and their probabilities as `<prefix>.test.u32` and `<prefix>.p.f64`, so that other programs can be timed
@@ -22,12 +22,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folds: Vec<Fold> = (0..folds).map(|f| random_fold(rows, f as u32)).collect();
     let name_rank: Vec<u32> = (0..classes as u32).collect();
     let input = ProbeInput { matrix: &matrix, class: &class, classes, name_rank: &name_rank };
-    if let Some(prefix) = arguments.get(4) {
-        std::fs::write(format!("{prefix}.f32"), matrix.data().iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())?;
+    if let Some(prefix) = arguments.get(5) {
+        std::fs::write(
+            format!("{prefix}.f32"),
+            matrix.data().iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>(),
+        )?;
         std::fs::write(format!("{prefix}.u32"), class.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())?;
     }
 
-    let probe = LogisticProbe::new(LogisticSettings::default())?;
+    let mut settings = LogisticSettings::default();
+    if let Some(tolerance) = arguments.get(4) {
+        settings.tolerance = tolerance.parse()?;
+    }
+    let probe = LogisticProbe::new(settings)?;
     let borrowed: Vec<&Fold> = folds.iter().collect();
     println!("{}", std::fs::read_to_string("/proc/self/stat")?);
     let start = Instant::now();
@@ -45,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 d.iterations.unwrap_or(0),
                 d.converged.unwrap_or(false),
             );
-            if let (0, Some(prefix)) = (fold, arguments.get(4)) {
+            if let (0, Some(prefix)) = (fold, arguments.get(5)) {
                 let bytes: Vec<u8> = p.probability.iter().flat_map(|v| v.to_le_bytes()).collect();
                 let rows: Vec<u8> = p.rows.iter().flat_map(|v| v.to_le_bytes()).collect();
                 saved = std::fs::write(format!("{prefix}.p.f64"), bytes)
@@ -65,9 +72,7 @@ fn embeddings(rows: usize, features: usize, classes: usize, seed: Seed) -> (Matr
     let latent = (features / 2).clamp(1, 512);
     let mut stream = seed.derive("mixing", 0).stream();
     let scale: Vec<f64> = (0..latent).map(|j| (1.0 + j as f64).powf(-0.9)).collect();
-    let mixing: Vec<f32> = (0..latent * features)
-        .map(|i| (stream.normal() * scale[i / features]) as f32)
-        .collect();
+    let mixing: Vec<f32> = (0..latent * features).map(|i| (stream.normal() * scale[i / features]) as f32).collect();
     let centres: Vec<f64> = (0..classes * latent).map(|_| 0.1 * stream.normal()).collect();
     let mut data = Vec::with_capacity(rows * features);
     let mut class = Vec::with_capacity(rows);

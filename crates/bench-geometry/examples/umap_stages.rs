@@ -19,7 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let clock = Instant::now();
     let fitted = pca::Pca::fit(&data, 50.min(data.rows().min(data.cols())), pca::Method::Auto, Seed(1))?;
-    println!("pca          {:.2} s, {:?}, converged {}", clock.elapsed().as_secs_f64(), fitted.method, fitted.converged);
+    println!(
+        "pca          {:.2} s, {:?}, converged {}",
+        clock.elapsed().as_secs_f64(),
+        fitted.method,
+        fitted.converged
+    );
 
     let clock = Instant::now();
     let graph = neighbours::graph(&data, settings.graph_neighbours(data.rows()), settings.metric, &|_, _| ())?;

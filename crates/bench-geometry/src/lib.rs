@@ -15,5 +15,3 @@ pub mod trustworthiness;
 pub mod umap;
 
 pub use error::Error;
-#[doc(hidden)]
-pub fn bench_products(a: &[f32], b: &[f32], d: usize, out: &mut [f32]) { block::inner_products(a, b, d, out) }

@@ -107,8 +107,8 @@ fn values(view: &View<'_>, figures: &[Figure], cards: &[Card], budget: Budget) -
         results => results(view, headline.as_ref(), budget),
         comparisons => tables(&[table::ranks(view), table::comparisons(view)], budget.rows),
         breakdown => headline.as_ref().map(|h| breakdown(view, h, budget)),
-        transfer => of_kind(figures, Kind::Transfer, headline.as_ref(), budget.matrices),
-        confusion => confusion(figures, headline.as_ref(), budget.matrices),
+        transfer => of_headline(figures, Kind::Transfer, headline.as_ref(), budget.matrices),
+        confusion => of_headline(figures, Kind::Confusion, headline.as_ref(), budget.matrices),
         probes => of_kind(figures, Kind::BatchProbes, None, budget.others.max(1)),
         probe_tables => tables(&[table::batch_probes(view)], budget.rows),
         confounding => of_kind(figures, Kind::Confounding, None, 1),
@@ -159,8 +159,7 @@ fn figure_value(figure: &Figure) -> Value {
     }
 }
 
-/// Figures of a kind, those of the headline's protocol and probe first; the number left out and
-/// where they are.
+/// Figures of a kind, those of the headline's protocol and probe first.
 fn of_kind(figures: &[Figure], kind: Kind, headline: Option<&Headline<'_>>, most: usize) -> Value {
     let mut chosen: Vec<&Figure> = figures.iter().filter(|f| f.kind == kind).collect();
     if let Some(h) = headline {
@@ -168,26 +167,31 @@ fn of_kind(figures: &[Figure], kind: Kind, headline: Option<&Headline<'_>>, most
             (f.protocol.as_deref().is_some_and(|p| p != h.protocol), f.probe.as_deref().is_some_and(|p| p != h.probe))
         });
     }
-    some(&chosen, most)
+    let all = chosen.len();
+    some(&chosen, most, all, matches!(kind, Kind::Ladder | Kind::GScores))
 }
 
-fn some(chosen: &[&Figure], most: usize) -> Value {
-    let left = chosen.len().saturating_sub(most);
+/// Transfer maps of the headline's probe, or confusion matrices of its hardest split.
+fn of_headline(figures: &[Figure], kind: Kind, headline: Option<&Headline<'_>>, most: usize) -> Value {
+    let all = figures.iter().filter(|f| f.kind == kind).count();
+    let Some(h) = headline else { return some(&[], 0, all, false) };
+    let here = |found: &Option<String>, wanted: &str| found.as_deref().is_none_or(|f| f == wanted);
+    let chosen: Vec<&Figure> = figures
+        .iter()
+        .filter(|f| f.kind == kind && here(&f.protocol, h.protocol) && here(&f.probe, h.probe) && here(&f.split, &h.hardest.split.split))
+        .collect();
+    some(&chosen, most, all, false)
+}
+
+/// The first `most` of the chosen figures out of `all` of their kind.
+fn some(chosen: &[&Figure], most: usize, all: usize, fold: bool) -> Value {
+    let shown = chosen.len().min(most);
     context! {
+        fold,
+        pairs => shown > 1 && chosen.iter().all(|f| f.width < 720.0),
         figures => chosen.iter().take(most).map(|f| figure_value(f)).collect::<Vec<_>>(),
-        left => (left > 0).then(|| format!("{} not shown here to keep the page small; all are in the folder figures/.", number::plural(left, "more figure"))),
+        left => (all > shown).then(|| format!("{} of this kind not shown here; all are in the folder figures/.", number::plural(all - shown, "more figure"))),
     }
-}
-
-/// Confusion matrices of the headline's hardest split, or none.
-fn confusion(figures: &[Figure], headline: Option<&Headline<'_>>, most: usize) -> Value {
-    let Some(h) = headline else { return some(&[], 0) };
-    let mut chosen: Vec<&Figure> = figures.iter().filter(|f| f.kind == Kind::Confusion).collect();
-    let split = text::name(&h.hardest.split.split);
-    chosen.sort_by_key(|f| {
-        (f.protocol.as_deref() != Some(h.protocol), f.probe.as_deref() != Some(h.probe), !f.title.contains(&format!("/ {split},")))
-    });
-    some(&chosen, most)
 }
 
 fn maps(view: &View<'_>, budget: Budget) -> Result<Value, Error> {
@@ -249,6 +253,7 @@ fn cell_value(cell: &Cell, shape: Shape, reasons: &[&str]) -> Value {
         text => shown(cell, reasons),
         class => match (cell, shape) {
             (Cell::Missing(_), _) => "m",
+            (Cell::Text(words), Shape::Text) if words.chars().count() <= 24 => "t s",
             (_, Shape::Text) => "t",
             _ => "n",
         },
@@ -272,14 +277,17 @@ fn results(view: &View<'_>, headline: Option<&Headline<'_>>, budget: Budget) -> 
         .into_iter()
         .enumerate()
         .map(|(at, (protocol, probe))| {
-            let (main, more) = (
-                table::main_results(view, protocol, probe),
-                [table::g_scores(view, protocol, probe), table::metrics(view, protocol, probe)],
-            );
+            let mut scores = table::g_scores(view, protocol, probe);
+            let all = scores.rows.len();
+            scores.rows.retain(|row| row.get(1) != Some(&Cell::Text("control".to_owned())));
+            if scores.rows.len() < all {
+                scores.note.push_str(&format!(" Controls are in tables/{}.csv.", scores.id));
+            }
             context! {
                 first => at == 0,
-                main => table_value(&main, budget.rows),
-                more => tables(&more, budget.rows),
+                main => table_value(&table::main_results(view, protocol, probe), budget.rows),
+                more => tables(&[scores], budget.rows),
+                all => tables(&[table::metrics(view, protocol, probe)], budget.rows),
             }
         })
         .collect();

@@ -92,6 +92,11 @@ pub(crate) fn markdown(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
+            // Inside a word an underscore is one; brackets matter where a target or image follows,
+            // or a task list could begin.
+            '_' if inside_word(&text, at) => out.push('_'),
+            '[' if at > 0 && !text[..at].ends_with('!') => out.push('['),
+            ']' if !text[at + 1..].starts_with(['(', '[', ':']) => out.push(']'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' | '@' => {
                 out.push('\\');
                 out.push(c);
@@ -116,6 +121,12 @@ pub(crate) fn markdown(text: &str) -> String {
         }
         _ => out,
     }
+}
+
+/// Whether the character at `at` (one byte long) has letters or digits on both sides.
+fn inside_word(text: &str, at: usize) -> bool {
+    let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    word(text[..at].chars().next_back()) && word(text[at + 1..].chars().next())
 }
 
 /// Escaped for LaTeX text.
@@ -249,7 +260,8 @@ mod tests {
     #[test]
     fn markup_is_inert_in_every_notation() {
         assert_eq!(xml("<a b='c'>&\u{1}"), "&lt;a b=&#39;c&#39;&gt;&amp;\u{FFFD}");
-        assert_eq!(markdown("a|b_c<d>"), "a\\|b\\_c&lt;d&gt;");
+        assert_eq!(markdown("a|b_c<d>"), "a\\|b_c&lt;d&gt;");
+        assert_eq!(markdown("_a_ [b](c) ![d](e) 0.5 [0.4, 0.6]"), "\\_a\\_ [b\\](c) !\\[d\\](e) 0.5 [0.4, 0.6]");
         assert_eq!(markdown("- x"), "\\- x");
         assert_eq!(markdown("12. x"), "12\\. x");
         assert_eq!(markdown("0.123"), "0.123");

@@ -124,7 +124,7 @@ impl Dtype {
 }
 
 /// IEEE 754 binary16 to binary32.
-fn half(bits: u16) -> f32 {
+pub(super) fn half(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let fraction = f32::from(bits & 0x3ff) / 1024.0;
@@ -391,7 +391,8 @@ mod tests {
     #[test]
     fn half_floats_are_those_of_ieee_754() {
         // IEEE 754-2019, table 3.5: smallest subnormal, smallest normal, one, largest, infinity.
-        let cases = [(0x0001, 2f32.powi(-24)), (0x0400, 2f32.powi(-14)), (0x3c00, 1.0), (0x7bff, 65504.0), (0xc000, -2.0)];
+        let cases =
+            [(0x0001, 2f32.powi(-24)), (0x0400, 2f32.powi(-14)), (0x3c00, 1.0), (0x7bff, 65504.0), (0xc000, -2.0)];
         for (bits, value) in cases {
             assert_eq!(half(bits), value);
         }
@@ -415,7 +416,8 @@ mod tests {
         ] {
             assert!(Header::parse(text).is_err(), "{text}");
         }
-        let huge = Header::parse("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }").unwrap();
+        let huge =
+            Header::parse("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }").unwrap();
         assert_eq!(huge.elements(), None);
     }
 

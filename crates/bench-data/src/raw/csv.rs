@@ -226,12 +226,7 @@ impl Stats {
         };
         // A truth value among numbers is text like any other.
         let first_text = [self.first_text, self.first_truth].into_iter().flatten().min();
-        Column {
-            numbers: self.numbers,
-            texts: self.texts + self.truths,
-            first_text,
-            ..Column::new(name, kind)
-        }
+        Column { numbers: self.numbers, texts: self.texts + self.truths, first_text, ..Column::new(name, kind) }
     }
 }
 

@@ -11,6 +11,7 @@
 //! panic's own message may still appear on stderr). polars has its own thread pool, whose
 //! size the environment variable `POLARS_MAX_THREADS` sets before the first read.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ use polars::prelude::{
 };
 use std::sync::Arc;
 
+use super::array::half;
 use super::{Column, Kind, Loaded, Piece, Scatter, Values, narrow};
 use crate::Error;
 use crate::coded::{Coded, Coder};
@@ -68,10 +70,11 @@ impl ParquetFile {
     }
 
     pub(super) fn load(self, wanted: &[bool]) -> Result<Loaded, Error> {
+        let halves = self.halves();
         let mut columns: Vec<Column> = self
             .schema
             .iter()
-            .map(|(name, field)| Column::new(name.as_str(), kind(field.dtype())))
+            .map(|(name, field)| Column::new(name.as_str(), kind(field.dtype(), halves.contains(name.as_str()))))
             .collect();
         let mut text = vec![None; columns.len()];
         for (index, column) in columns.iter_mut().enumerate() {
@@ -98,6 +101,16 @@ impl ParquetFile {
             }
         }
         Ok(Loaded { rows: self.rows as u64, columns, text, values: Values::Parquet(self) })
+    }
+
+    /// Columns of half floats, or of lists of them. Without the stored Arrow schema polars takes
+    /// them for two bytes each.
+    fn halves(&self) -> HashSet<&str> {
+        let leaves = self.footer.schema_descr.columns().iter();
+        leaves
+            .filter(|leaf| format!("{:?}", leaf.descriptor.primitive_type.logical_type) == "Some(Float16)")
+            .filter_map(|leaf| leaf.path_in_schema.first().map(|name| name.as_str()))
+            .collect()
     }
 
     /// Reads rows `first..first + rows` of some columns.
@@ -281,15 +294,18 @@ impl ParquetFile {
 }
 
 /// Kind of an Arrow type. A list's width is not known yet.
-fn kind(dtype: &ArrowDataType) -> Kind {
+fn kind(dtype: &ArrowDataType, half: bool) -> Kind {
     use ArrowDataType as A;
     match dtype {
         A::Int8 | A::Int16 | A::Int32 | A::Int64 | A::UInt8 | A::UInt16 | A::UInt32 | A::UInt64 => Kind::Number,
         A::Float16 | A::Float32 | A::Float64 => Kind::Number,
+        A::FixedSizeBinary(2) if half => Kind::Number,
         A::Boolean => Kind::Boolean,
         A::Utf8 | A::LargeUtf8 | A::Utf8View => Kind::Text,
         A::Null => Kind::Empty,
-        A::List(field) | A::LargeList(field) | A::FixedSizeList(field, _) if kind(field.dtype()) == Kind::Number => {
+        A::List(field) | A::LargeList(field) | A::FixedSizeList(field, _)
+            if kind(field.dtype(), half) == Kind::Number =>
+        {
             Kind::List { width: 0, first_row: 0 }
         }
         other => {
@@ -302,26 +318,65 @@ fn kind(dtype: &ArrowDataType) -> Kind {
 macro_rules! each_number {
     ($series:expr, $name:ident => $body:expr, else $other:expr) => {
         match $series.dtype() {
-            DataType::Float64 => { let $name = $series.f64()?; $body }
-            DataType::Float32 => { let $name = $series.f32()?; $body }
-            DataType::Int8 => { let $name = $series.i8()?; $body }
-            DataType::Int16 => { let $name = $series.i16()?; $body }
-            DataType::Int32 => { let $name = $series.i32()?; $body }
-            DataType::Int64 => { let $name = $series.i64()?; $body }
-            DataType::UInt8 => { let $name = $series.u8()?; $body }
-            DataType::UInt16 => { let $name = $series.u16()?; $body }
-            DataType::UInt32 => { let $name = $series.u32()?; $body }
-            DataType::UInt64 => { let $name = $series.u64()?; $body }
+            DataType::Float64 => {
+                let $name = $series.f64()?;
+                $body
+            }
+            DataType::Float32 => {
+                let $name = $series.f32()?;
+                $body
+            }
+            DataType::Int8 => {
+                let $name = $series.i8()?;
+                $body
+            }
+            DataType::Int16 => {
+                let $name = $series.i16()?;
+                $body
+            }
+            DataType::Int32 => {
+                let $name = $series.i32()?;
+                $body
+            }
+            DataType::Int64 => {
+                let $name = $series.i64()?;
+                $body
+            }
+            DataType::UInt8 => {
+                let $name = $series.u8()?;
+                $body
+            }
+            DataType::UInt16 => {
+                let $name = $series.u16()?;
+                $body
+            }
+            DataType::UInt32 => {
+                let $name = $series.u32()?;
+                $body
+            }
+            DataType::UInt64 => {
+                let $name = $series.u64()?;
+                $body
+            }
             _ => $other,
         }
     };
 }
 
 /// Values of a column of numbers; missing ones are NaN.
+// The macro's `as f64` is idle for one of its ten types.
+#[allow(clippy::unnecessary_cast)]
 fn numbers(series: &Series) -> Result<Vec<f32>, PolarsError> {
     match series.dtype() {
         DataType::Float32 => return numbers_f32(series),
         DataType::Null => return Ok(vec![f32::NAN; series.len()]),
+        DataType::Binary => {
+            let value = |bytes: Option<&[u8]>| match bytes {
+                Some(&[low, high]) => half(u16::from_le_bytes([low, high])),
+                _ => f32::NAN,
+            };
+            return Ok(series.binary()?.iter().map(value).collect());
+        }
         _ => {}
     }
     let mut values = Vec::with_capacity(series.len());

@@ -69,10 +69,7 @@ fn missing_values_are_counted_and_placed_and_the_choices_named() {
         "`t.csv` has 3 feature values without a finite number (1 of them infinite) in 2 rows and 2 columns: \
          row 2 column `emb_0`, row 2 column `emb_1`, row 4 column `emb_0`"
     );
-    assert_eq!(
-        error.hint().unwrap(),
-        "choose `--missing drop-features`, `--missing drop-rows` or `--missing median`"
-    );
+    assert_eq!(error.hint().unwrap(), "choose `--missing drop-features`, `--missing drop-rows` or `--missing median`");
     let with = |missing| read(&folder.path("t.csv"), &ReadOptions { missing, ..default() });
     assert_eq!(
         folder.message(&with(Missing::DropFeatures).unwrap_err()),
@@ -81,15 +78,9 @@ fn missing_values_are_counted_and_placed_and_the_choices_named() {
     let median = with(Missing::Median).unwrap();
     // Medians of {0.5, 2.5} and {1, 3, 4}.
     assert_eq!(median.treated.matrix.data(), [0.5, 1.0, 1.5, 3.0, 2.5, 3.0, 1.5, 4.0]);
-    assert_eq!(
-        median.warnings,
-        ["3 missing values in 2 rows and 2 features are replaced by the feature's median"]
-    );
+    assert_eq!(median.warnings, ["3 missing values in 2 rows and 2 features are replaced by the feature's median"]);
     // Both rows of `y` go, and one label is left.
-    assert_eq!(
-        folder.message(&with(Missing::DropRows).unwrap_err()),
-        "`t.csv` has one label only, `x` in 2 rows"
-    );
+    assert_eq!(folder.message(&with(Missing::DropRows).unwrap_err()), "`t.csv` has one label only, `x` in 2 rows");
 }
 
 #[test]
@@ -168,20 +159,14 @@ fn a_well_that_occurs_twice_is_shown_with_both_rows() {
 fn lists_of_different_lengths_are_mixed_dimensions() {
     let error = read(&golden("list-mixed.parquet"), &default()).unwrap_err();
     let message = error.to_string();
-    assert!(
-        message.ends_with("column `emb` has mixed dimensions: 5 values in row 1, 4 in row 7"),
-        "{message}"
-    );
+    assert!(message.ends_with("column `emb` has mixed dimensions: 5 values in row 1, 4 in row 7"), "{message}");
 }
 
 #[test]
 fn a_matrix_needs_metadata_of_the_same_length() {
     let error = read(&golden("c-f8.npy"), &default()).unwrap_err();
     assert!(error.to_string().ends_with("c-f8.npy` holds a matrix and no metadata columns"), "{error}");
-    assert_eq!(
-        error.hint().unwrap(),
-        "add `--metadata FILE` (CSV, TSV or Parquet), one row per row of the matrix"
-    );
+    assert_eq!(error.hint().unwrap(), "add `--metadata FILE` (CSV, TSV or Parquet), one row per row of the matrix");
     let folder = Folder::new();
     let options = ReadOptions { metadata: Some(folder.write("m.csv", GOOD)), ..default() };
     let error = read(&golden("one.npz"), &options).unwrap_err();
@@ -199,10 +184,7 @@ fn a_matrix_needs_metadata_of_the_same_length() {
 #[test]
 fn several_arrays_must_be_told_apart() {
     let error = read(&golden("two.npz"), &default()).unwrap_err();
-    assert!(
-        error.to_string().ends_with("two.npz` holds 2 two-dimensional arrays: `first`, `second`"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("two.npz` holds 2 two-dimensional arrays: `first`, `second`"), "{error}");
     assert_eq!(error.hint().unwrap(), "choose one, e.g. `--array first`");
     let options = ReadOptions { array: Some("third".into()), ..default() };
     let error = read(&golden("two.npz"), &options).unwrap_err();
@@ -274,10 +256,7 @@ fn validate_lists_every_breach_and_read_says_how_many() {
     );
     assert!(!report.is_ok() && report.rows == 4);
     let error = read(&path, &options).unwrap_err();
-    assert_eq!(
-        folder.message(&error),
-        "`t.csv` has no column `controle`, named as the control (and 2 more breaches)"
-    );
+    assert_eq!(folder.message(&error), "`t.csv` has no column `controle`, named as the control (and 2 more breaches)");
     assert_eq!(error.kind(), ErrorKind::Usage);
     assert!(folder.clean(&error.hint().unwrap()).ends_with("; see them all with `bench validate t.csv`"));
     assert!(matches!(error, Error::Several { more: 2, .. }));

@@ -106,7 +106,9 @@ fn the_order_of_the_file_changes_nothing_but_the_row_numbers() {
     let folder = Folder::new();
     // Without wells rows of one plate are told apart by their values only.
     let strip = |csv: &str| -> Vec<String> {
-        csv.lines().map(|line| line.split(',').filter(|f| !f.starts_with("A0") && *f != "well").collect::<Vec<_>>().join(",")).collect()
+        csv.lines()
+            .map(|line| line.split(',').filter(|f| !f.starts_with("A0") && *f != "well").collect::<Vec<_>>().join(","))
+            .collect()
     };
     for lines in [GOOD.lines().map(str::to_owned).collect::<Vec<_>>(), strip(GOOD)] {
         let write = |name: &str, order: [usize; 4]| {
@@ -133,7 +135,11 @@ fn renaming_labels_changes_no_code_and_no_row() {
         options.columns.label = bench_data::ColumnRef::Named("compound".into());
         options
     };
-    let plain = GOOD.lines().map(|l| l.replace(",A01", "").replace(",A02", "").replace(",well", "")).collect::<Vec<_>>().join("\n");
+    let plain = GOOD
+        .lines()
+        .map(|l| l.replace(",A01", "").replace(",A02", "").replace(",well", ""))
+        .collect::<Vec<_>>()
+        .join("\n");
     let a = read(&folder.write("a.csv", &plain), &options()).unwrap();
     let b = read(&folder.write("b.csv", plain.replace("c1", "zz").replace("c2", "aa")), &options()).unwrap();
     assert_eq!(a.treated.matrix, b.treated.matrix);

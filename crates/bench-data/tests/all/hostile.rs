@@ -65,24 +65,22 @@ fn parquet_files_that_end_early_or_lie_are_errors() {
     );
 }
 
-/// Every byte of the footer and a sample of the rest is flipped; reading may fail or succeed,
-/// and must come back.
+/// A sample of all bytes is flipped, one at a time; reading may fail or succeed, and must come
+/// back.
 #[test]
 fn flipped_bytes_never_panic() {
     let folder = Folder::new();
     std::panic::set_hook(Box::new(|_| {}));
     for name in ["fixed-f32.parquet", "one.npz", "c-f8.npy", "wide.csv.gz"] {
         let whole = std::fs::read(golden(name)).unwrap();
-        let options = ReadOptions {
-            metadata: name.ends_with("npy").then(|| golden("metadata.csv")),
-            ..ReadOptions::default()
-        };
-        for at in (0..whole.len()).step_by(1 + whole.len() / 250) {
+        let options =
+            ReadOptions { metadata: name.ends_with("npy").then(|| golden("metadata.csv")), ..ReadOptions::default() };
+        for at in (0..whole.len()).step_by(1 + whole.len() / 120) {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x5a;
             let _ = validate(&folder.write(name, bytes), &options).to_string();
         }
-        for cut in (0..whole.len()).step_by(1 + whole.len() / 60) {
+        for cut in (0..whole.len()).step_by(1 + whole.len() / 40) {
             assert!(!validate(&folder.write(name, &whole[..cut]), &options).is_ok(), "{name} cut at {cut}");
         }
     }
@@ -101,10 +99,16 @@ fn numpy_headers_that_claim_too_much_allocate_nothing() {
     };
     for (header, words) in [
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 8), }", "it ends before its last value"),
-        ("{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 3), }", "it ends before its last value"),
+        (
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (18446744073709551615, 3), }",
+            "it ends before its last value",
+        ),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (8,), }", "it has 1 dimensions where a matrix has 2"),
         ("{'descr': '<U3', 'fortran_order': False, 'shape': (2, 2), }", "it does not hold numbers"),
-        ("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", "it holds Python objects (pickled); save text as `str` and numbers as `float32`"),
+        (
+            "{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }",
+            "it holds Python objects (pickled); save text as `str` and numbers as `float32`",
+        ),
         ("{'descr': '<c16', 'fortran_order': False, 'shape': (2, 2), }", "it has the dtype `<c16`"),
         ("", "its header has no `descr`"),
     ] {

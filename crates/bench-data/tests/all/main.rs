@@ -1,5 +1,5 @@
 //! What users bring, and what they are told.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::new_without_default, missing_docs, unreachable_pub)]
 
 mod aligning;
 mod errors;

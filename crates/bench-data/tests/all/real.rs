@@ -103,7 +103,10 @@ fn the_recipe_fixtures_are_read() {
     for (path, rows) in [
         ("compound_trimmed_public/profiles_var_mad_int_featselect.parquet", 768),
         ("crispr_trimmed_public/profiles_wellpos_cc_var_mad_outlier_featselect.parquet", 766),
-        ("orf_cpcnn_trimmed_public/profiles_dropna_wellpos_cc_var_mad_outlier_featselect_sphering_harmony.parquet", 730),
+        (
+            "orf_cpcnn_trimmed_public/profiles_dropna_wellpos_cc_var_mad_outlier_featselect_sphering_harmony.parquet",
+            730,
+        ),
     ] {
         let table = read(&outputs.join(path), &options).unwrap();
         let dropped: usize = table.dropped.iter().map(|(_, n)| n).sum();

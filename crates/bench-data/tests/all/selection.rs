@@ -33,10 +33,7 @@ fn controls_stay_apart_and_rows_without_label_are_counted() {
     assert_eq!(table.controls.matrix.data(), [9.0, 9.0, 8.0, 8.0]);
     assert_eq!(table.controls.layout.file_row, [3, 7]);
     assert_eq!(table.answers.label.levels, ["x", "y|z", "w"]);
-    assert_eq!(
-        table.dropped,
-        [("no label in `target`".to_owned(), 1), ("control without plate".to_owned(), 1)]
-    );
+    assert_eq!(table.dropped, [("no label in `target`".to_owned(), 1), ("control without plate".to_owned(), 1)]);
     assert_eq!((report.rows, report.labelled), (11, 7));
     assert_eq!(report.labels, [("x".to_owned(), 3), ("w".to_owned(), 2), ("y|z".to_owned(), 2)]);
     assert!(table.understood.contains(&"controls: 3 rows where `control` is `negcon`".to_owned()));
@@ -51,19 +48,21 @@ fn controls_stay_apart_and_rows_without_label_are_counted() {
 fn a_filter_on_the_control_column_leaves_the_controls() {
     let folder = Folder::new();
     let path = folder.write("t.csv", TABLE);
-    let filtered = read(&path, &options(|o| o.selection.filters = vec![("control".into(), vec!["trt".into()])])).unwrap();
+    let filtered =
+        read(&path, &options(|o| o.selection.filters = vec![("control".into(), vec!["trt".into()])])).unwrap();
     assert_eq!((filtered.treated.layout.rows, filtered.controls.layout.rows), (7, 2));
-    let source = read(
-        &path,
-        &options(|o| o.selection.filters = vec![("source".into(), vec!["s2".into(), "s9".into()])]),
-    );
+    let source =
+        read(&path, &options(|o| o.selection.filters = vec![("source".into(), vec!["s2".into(), "s9".into()])]));
     let error = source.unwrap_err();
     assert_eq!(folder.message(&error), "`t.csv` has labels with fewer than 2 rows: `w` (1), `y|z` (1)");
     assert_eq!(error.hint().unwrap(), "leave them out with `--rare-labels drop`, or lower `--min-label-rows N`");
-    let one = read(&path, &options(|o| {
-        o.selection.filters = vec![("source".into(), vec!["s2".into(), "s9".into()])];
-        o.selection.min_label_rows = 1;
-    }))
+    let one = read(
+        &path,
+        &options(|o| {
+            o.selection.filters = vec![("source".into(), vec!["s2".into(), "s9".into()])];
+            o.selection.min_label_rows = 1;
+        }),
+    )
     .unwrap();
     assert_eq!((one.treated.layout.rows, one.controls.layout.rows), (4, 1));
     assert_eq!(one.warnings, ["filter on `source`: `s9` does not occur"]);
@@ -122,15 +121,21 @@ fn several_labels_follow_their_policy() {
 fn rare_labels_can_be_dropped() {
     let folder = Folder::new();
     let path = folder.write("t.csv", TABLE);
-    let table = read(&path, &options(|o| {
-        o.selection.min_label_rows = 3;
-        o.selection.rare_labels = RareLabels::Drop;
-    }));
+    let table = read(
+        &path,
+        &options(|o| {
+            o.selection.min_label_rows = 3;
+            o.selection.rare_labels = RareLabels::Drop;
+        }),
+    );
     assert_eq!(folder.message(&table.unwrap_err()), "`t.csv` has one label only, `x` in 3 rows");
-    let all = read(&path, &options(|o| {
-        o.selection.min_label_rows = 9;
-        o.selection.rare_labels = RareLabels::Drop;
-    }));
+    let all = read(
+        &path,
+        &options(|o| {
+            o.selection.min_label_rows = 9;
+            o.selection.rare_labels = RareLabels::Drop;
+        }),
+    );
     let error = all.unwrap_err();
     assert_eq!(
         folder.message(&error),
@@ -153,10 +158,13 @@ fn a_fold_column_is_kept_with_its_gaps() {
 fn a_named_control_that_never_occurs_is_a_warning() {
     let folder = Folder::new();
     let path = folder.write("t.csv", TABLE);
-    let table = read(&path, &options(|o| {
-        o.columns.control = ControlRef::Is { column: "control".into(), value: "dmso".into() };
-        o.columns.plate = ColumnRef::Guess(Vec::new());
-    }))
+    let table = read(
+        &path,
+        &options(|o| {
+            o.columns.control = ControlRef::Is { column: "control".into(), value: "dmso".into() };
+            o.columns.plate = ColumnRef::Guess(Vec::new());
+        }),
+    )
     .unwrap();
     assert_eq!(table.controls.layout.rows, 0);
     assert!(table.warnings.contains(&"no controls: `dmso` does not occur in `control`".to_owned()));
@@ -180,7 +188,10 @@ fn fold_tables_are_read_and_checked() {
     let table = read(&folder.write("t.csv", TABLE), &ReadOptions::default()).unwrap();
     let of_rows = folds.of_layout(0, &table.treated.layout);
     for (row, file_row) in table.treated.layout.file_row.iter().enumerate() {
-        assert_eq!(of_rows[row], [Some("s2"), None, Some("s1"), None, None, None].get(*file_row as usize).copied().flatten());
+        assert_eq!(
+            of_rows[row],
+            [Some("s2"), None, Some("s1"), None, None, None].get(*file_row as usize).copied().flatten()
+        );
     }
     let wrong = |csv: &str| folder.message(&read_folds(&folder.write("f.csv", csv)).unwrap_err());
     assert_eq!(wrong("a,b\n1,2\n"), "fold table `f.csv` has no column `row`");

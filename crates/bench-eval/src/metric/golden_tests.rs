@@ -113,29 +113,6 @@ fn macro_averages_equal_the_reference_numbers_of_real_data() {
     }
 }
 
-#[test]
-fn timing_probe() {
-    let (rows, classes) = (200_000u32, 100usize);
-    let mut stream = bench_core::Seed(11).stream();
-    let mut predictions = Predictions::with_classes(classes);
-    for row in 0..rows {
-        let mut p: Vec<f64> = (0..classes).map(|_| stream.uniform().powi(6)).collect();
-        let sum: f64 = p.iter().sum();
-        p.iter_mut().for_each(|v| *v /= sum);
-        predictions.push(row, &p, [(row % 100, 1.0)]);
-    }
-    let truth: Vec<u32> = (0..rows).map(|_| stream.below(classes) as u32).collect();
-    let seen = vec![true; classes];
-    let start = std::time::Instant::now();
-    let evaluated = Evaluated::new(&predictions, &truth, classes, &seen);
-    for id in DEFAULT_IDS {
-        let s = std::time::Instant::now();
-        let v = lookup(id).unwrap().value(&evaluated);
-        println!("{id} {v:?} {:?}", s.elapsed());
-    }
-    println!("total {:?}", start.elapsed());
-}
-
 /// The expectation over random tie-breaking, by enumeration of every resolution.
 #[test]
 fn a_tied_fold_scores_the_mean_over_all_its_resolutions() {

@@ -114,7 +114,8 @@ impl Probe for KnnLinfa {
         check_finite(input.matrix)?;
         for (number, fold) in folds.iter().enumerate() {
             let tally = Tally::new(input, self.settings.ties);
-            let scaled = self.settings.standardise.then(|| standardise::z_scores(input.matrix, &fold.rows(Role::Train)));
+            let scaled =
+                self.settings.standardise.then(|| standardise::z_scores(input.matrix, &fold.rows(Role::Train)));
             let swept = self.vote(scaled.as_ref().unwrap_or(input.matrix), fold, &tally, input.class)?;
             tally.close().hand_over(number, fold, &swept, sink);
             tick(number + 1, folds.len());
@@ -203,7 +204,13 @@ mod tests {
                     roles: (0..n)
                         .map(|row| match repeat {
                             3 => [Role::Test, Role::Unused][row % 2],
-                            2 => if row < 4 { Role::Train } else { Role::Test },
+                            2 => {
+                                if row < 4 {
+                                    Role::Train
+                                } else {
+                                    Role::Test
+                                }
+                            }
                             _ => roles[stream.below(4)],
                         })
                         .collect(),

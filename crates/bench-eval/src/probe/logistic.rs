@@ -67,7 +67,7 @@ pub struct LogisticSettings {
 
 impl Default for LogisticSettings {
     fn default() -> Self {
-        Self { c: 1.0, max_iterations: 1000, tolerance: 1e-9, standardise: false }
+        Self { c: 1.0, max_iterations: 1000, tolerance: 1e-10, standardise: false }
     }
 }
 

@@ -59,7 +59,13 @@ fn linfa(standardise: bool) -> LinfaLogisticProbe {
     LinfaLogisticProbe::new(LogisticSettings { standardise, ..LogisticSettings::default() }).unwrap()
 }
 
-fn run(probe: &dyn Probe, matrix: &Matrix, class: &[u32], classes: usize, folds: &[&Fold]) -> Vec<Result<Fitted, String>> {
+fn run(
+    probe: &dyn Probe,
+    matrix: &Matrix,
+    class: &[u32],
+    classes: usize,
+    folds: &[&Fold],
+) -> Vec<Result<Fitted, String>> {
     let name_rank: Vec<u32> = (0..classes as u32).collect();
     let mut results = Vec::new();
     let input = ProbeInput { matrix, class, classes, name_rank: &name_rank };
@@ -258,12 +264,12 @@ fn repeated_rows_are_fitted_as_if_each_stood_alone() {
     let base: Vec<f32> = (0..24 * 2).map(|_| stream.normal() as f32).collect();
     let class: Vec<u32> = (0..240).map(|_| stream.below(3) as u32).collect();
     let repeated: Vec<f32> = (0..240).flat_map(|i| base[i % 24 * 2..][..2].to_vec()).collect();
-    let distinct: Vec<f32> =
-        (0..240).flat_map(|i| [repeated[2 * i], repeated[2 * i + 1], i as f32 * 1e-9]).collect();
+    let distinct: Vec<f32> = (0..240).flat_map(|i| [repeated[2 * i], repeated[2 * i + 1], i as f32 * 1e-9]).collect();
     let folds = random_folds(240, 3);
     let folds: Vec<&Fold> = folds.iter().collect();
-    let folded = run(&gemm(false), &Matrix::new(240, 2, repeated), &class, 3, &folds);
-    let plain = run(&gemm(false), &Matrix::new(240, 3, distinct), &class, 3, &folds);
+    let probe = LogisticProbe::new(LogisticSettings { tolerance: 1e-12, ..LogisticSettings::default() }).unwrap();
+    let folded = run(&probe, &Matrix::new(240, 2, repeated), &class, 3, &folds);
+    let plain = run(&probe, &Matrix::new(240, 3, distinct), &class, 3, &folds);
     for (a, b) in folded.into_iter().zip(plain) {
         let (a, b) = (a.unwrap().predictions.probability, b.unwrap().predictions.probability);
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5));
@@ -285,6 +291,33 @@ fn training_sets_without_rows_or_with_one_class_need_no_fit() {
         assert!((0..certain.len()).all(|i| certain.decision(i) == [(1, 1.0)]));
         assert_eq!(bits(results[1].as_ref().unwrap()), bits(results[3].as_ref().unwrap()));
         assert!(results[4].as_ref().unwrap().predictions.is_empty());
+    }
+}
+
+#[test]
+fn a_fit_that_runs_out_of_iterations_says_so() {
+    let (matrix, class) = embeddings(400, 10, 4);
+    let folds = random_folds(400, 1);
+    let probe = LogisticProbe::new(LogisticSettings { max_iterations: 2, ..LogisticSettings::default() }).unwrap();
+    let fitted = run(&probe, &matrix, &class, 4, &[&folds[0]]).remove(0).unwrap();
+    assert_eq!((fitted.diagnostics.converged, fitted.diagnostics.iterations), (Some(false), Some(2)));
+}
+
+#[test]
+fn features_of_very_different_scales_and_offsets_reach_the_optimum() {
+    // z-scores do not depend on the scale of a feature.
+    let (matrix, class) = embeddings(600, 6, 3);
+    let scale = [1.0, 1e-3, 4096.0, 1.0, 1e5, 1.0];
+    let moved: Vec<f32> = matrix.data().iter().enumerate().map(|(i, v)| v * scale[i % 6] as f32).collect();
+    let folds = random_folds(600, 2);
+    let folds: Vec<&Fold> = folds.iter().collect();
+    let a = run(&gemm(true), &matrix, &class, 3, &folds);
+    let b = run(&gemm(true), &Matrix::new(600, 6, moved), &class, 3, &folds);
+    for (a, b) in a.into_iter().zip(b) {
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert_eq!(b.diagnostics.converged, Some(true));
+        let apart = a.predictions.probability.iter().zip(&b.predictions.probability).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < 5e-5);
     }
 }
 

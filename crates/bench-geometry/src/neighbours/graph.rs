@@ -54,12 +54,7 @@ impl Graph {
 /// assert_eq!(graph.distances(2), [2.0, 3.0]);
 /// # Ok::<(), bench_geometry::Error>(())
 /// ```
-pub fn graph(
-    matrix: &Matrix,
-    k: usize,
-    metric: Metric,
-    tick: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Graph, Error> {
+pub fn graph(matrix: &Matrix, k: usize, metric: Metric, tick: &(dyn Fn(usize, usize) + Sync)) -> Result<Graph, Error> {
     let n = matrix.rows();
     if k == 0 {
         return Err(Error::Setting { key: "k", value: k.to_string(), why: "at least one neighbour".to_owned() });

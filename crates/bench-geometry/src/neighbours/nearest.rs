@@ -118,11 +118,7 @@ mod tests {
         let sizes = sizes.to_vec();
         move |p| {
             let count = sizes[p as usize];
-            Pool {
-                count,
-                lowest: (10 * p..10 * p + count as u32).take(k).collect(),
-                classes: vec![(p, count as u32)],
-            }
+            Pool { count, lowest: (10 * p..10 * p + count as u32).take(k).collect(), classes: vec![(p, count as u32)] }
         }
     }
 

@@ -24,10 +24,11 @@ use super::shortlist::{Context, Shortlists, bytes_per_slot};
 use super::space::Space;
 use crate::block::inner_products;
 
-/// Points per block: a tile of products (256 kB) stays in the second-level cache.
-const BLOCK: usize = 512;
+/// Points per block: a tile of products (590 kB) stays in a second-level cache of a megabyte.
+/// Tests take small blocks and groups, so that small tables have many of both.
+const BLOCK: usize = if cfg!(test) { 40 } else { 384 };
 /// Memory for the lists of one group of blocks.
-const LIST_BYTES: usize = 160 << 20;
+const LIST_BYTES: usize = if cfg!(test) { 64 << 10 } else { 160 << 20 };
 /// Pairs compared before the outcome is looked at.
 const LANES: usize = 32;
 

@@ -84,7 +84,9 @@ impl Shortlists {
     /// The lowest bar of a query over the folds in `relevant`; infinite if there is none.
     pub(super) fn bar(&self, query: usize, relevant: &[u64]) -> f32 {
         let is_relevant = |fold: u32| relevant[fold as usize / 64] >> (fold % 64) & 1 == 1;
-        self.slots(query).filter(|&slot| is_relevant(self.fold[slot])).fold(f32::INFINITY, |bar, s| bar.min(self.bar[s]))
+        self.slots(query)
+            .filter(|&slot| is_relevant(self.fold[slot]))
+            .fold(f32::INFINITY, |bar, s| bar.min(self.bar[s]))
     }
 
     /// Offers a candidate to every list of a query that may use it. `query` counts from the
@@ -154,7 +156,11 @@ impl Shortlists {
 
     /// Computes the distances of what is left and hands on the exact neighbours of every slot,
     /// as `(point, fold, neighbours)`, ascending.
-    pub(super) fn finish<R>(&self, context: &Context<'_>, result: &dyn Fn(usize, usize, &Found) -> R) -> Vec<(u32, u32, R)> {
+    pub(super) fn finish<R>(
+        &self,
+        context: &Context<'_>,
+        result: &dyn Fn(usize, usize, &Found) -> R,
+    ) -> Vec<(u32, u32, R)> {
         let mut results = Vec::with_capacity(self.fold.len());
         // Folds share most candidates; only looked up, never iterated.
         let mut known = std::collections::HashMap::new();
@@ -171,9 +177,9 @@ impl Shortlists {
                         let from = slot * self.capacity;
                         for &(high, candidate) in &self.entries[from..from + self.len[slot] as usize] {
                             if high >= self.bar[slot] {
-                                let distance = *known.entry(candidate).or_insert_with(|| {
-                                    context.space.ordering_distance(point, candidate as usize)
-                                });
+                                let distance = *known
+                                    .entry(candidate)
+                                    .or_insert_with(|| context.space.ordering_distance(point, candidate as usize));
                                 nearest.offer(context.k, distance, candidate, &pool);
                             }
                         }

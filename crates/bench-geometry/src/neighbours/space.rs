@@ -295,9 +295,10 @@ fn collapse(matrix: &Matrix, metric: Metric, inverse: &[f64]) -> (Vec<u32>, Vec<
     let mut point_of_row = Vec::with_capacity(matrix.rows());
     for (row, &hash) in hashes.iter().enumerate() {
         let known = by_hash.entry(hash).or_default();
-        let same = known.iter().copied().find(|&p| {
-            is_same_point(matrix.row(first_row[p as usize] as usize), matrix.row(row), metric)
-        });
+        let same = known
+            .iter()
+            .copied()
+            .find(|&p| is_same_point(matrix.row(first_row[p as usize] as usize), matrix.row(row), metric));
         point_of_row.push(same.unwrap_or_else(|| {
             let point = first_row.len() as u32;
             first_row.push(row as u32);

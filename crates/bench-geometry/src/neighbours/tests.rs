@@ -176,9 +176,11 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let part = |fold: usize, row: usize| if row * 7 % 10 == fold { Part::Test } else { Part::Train };
     let question = Question { matrix: &matrix, class: &class, folds: 10, part, k: 3, metric: Metric::Cosine };
     let keep = |ballot: &Ballot<'_>| {
-        ballot.rows.iter().chain(ballot.tied.iter().map(|entry| &entry.1)).fold(ballot.certain as u32, |hash, &x| {
-            hash.wrapping_mul(31).wrapping_add(x)
-        })
+        ballot
+            .rows
+            .iter()
+            .chain(ballot.tied.iter().map(|entry| &entry.1))
+            .fold(ballot.certain as u32, |hash, &x| hash.wrapping_mul(31).wrapping_add(x))
     };
     let with_threads = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

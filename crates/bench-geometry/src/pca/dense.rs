@@ -28,7 +28,13 @@ pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize
 
 /// `out += a' b`, with `a`: `[m, p]`, `b`: `[m, q]`, `out`: `[p, q]`. With `upper_only`, blocks
 /// wholly below the diagonal are left alone.
-pub(crate) fn add_transposed(a: &[f64], b: &[f64], out: &mut [f64], (m, p, q): (usize, usize, usize), upper_only: bool) {
+pub(crate) fn add_transposed(
+    a: &[f64],
+    b: &[f64],
+    out: &mut [f64],
+    (m, p, q): (usize, usize, usize),
+    upper_only: bool,
+) {
     assert_eq!((a.len(), b.len(), out.len()), (m * p, m * q, p * q), "shapes of a product agree");
     if m * p * q == 0 {
         return;

@@ -47,8 +47,7 @@ fn tied_ranks_count_by_expectation() {
 fn a_large_table_is_sampled_and_says_so() {
     let data = clustered(2100, 4, 6, 2);
     let (x, y) = columns(&data);
-    let (one, two) =
-        on_one_and_two_threads(|| trustworthiness(&data, Metric::Cosine, &x, &y, 15, Seed(4)).unwrap());
+    let (one, two) = on_one_and_two_threads(|| trustworthiness(&data, Metric::Cosine, &x, &y, 15, Seed(4)).unwrap());
     assert_eq!(one, two);
     assert_eq!((one.queries, one.rows), (QUERIES, 2100));
 }

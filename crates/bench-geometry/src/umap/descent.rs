@@ -160,7 +160,7 @@ impl Epoch {
         let (mut dx, mut dy) = ([0.0; NEGATIVES], [0.0; NEGATIVES]);
         for lane in 0..NEGATIVES {
             // The multiplication maps 32 bits to `0..n` with a bias below n / 2^32.
-            let place = (u64::from(drawn[lane]) * n >> 32) as usize;
+            let place = ((u64::from(drawn[lane]) * n) >> 32) as usize;
             let other = position[place];
             let itself = place == own;
             dx[lane] = if itself { 0.0 } else { current[0] - other[0] };

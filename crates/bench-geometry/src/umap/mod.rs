@@ -77,7 +77,14 @@ pub struct UmapSettings {
 
 impl Default for UmapSettings {
     fn default() -> Self {
-        Self { neighbours: 15, min_dist: 0.1, spread: 1.0, epochs: None, metric: Metric::Cosine, start: Start::Spectral }
+        Self {
+            neighbours: 15,
+            min_dist: 0.1,
+            spread: 1.0,
+            epochs: None,
+            metric: Metric::Cosine,
+            start: Start::Spectral,
+        }
     }
 }
 
@@ -173,7 +180,15 @@ pub fn layout(
     if n < 2 {
         notes.push(format!("a map of {n} row(s) has no neighbours to show"));
         let zeros = vec![0.0; n];
-        return Ok(Layout2d { x: zeros.clone(), y: zeros, start: settings.start, components: n, epochs: 0, curve, notes });
+        return Ok(Layout2d {
+            x: zeros.clone(),
+            y: zeros,
+            start: settings.start,
+            components: n,
+            epochs: 0,
+            curve,
+            notes,
+        });
     }
     let entries = settings.entries(n);
     if entries < settings.neighbours {
@@ -183,7 +198,13 @@ pub fn layout(
         notes.push("all distances are zero: positions on the map carry no information".to_owned());
     }
     // umap-learn prunes very short runs as if they had the default number of epochs.
-    let prune = if epochs > 10 { epochs } else if n <= SMALL { 500 } else { 200 };
+    let prune = if epochs > 10 {
+        epochs
+    } else if n <= SMALL {
+        500
+    } else {
+        200
+    };
     let fuzzy = FuzzyGraph::new(graph, entries).prune(prune);
     let (start, components) = match (settings.start, data) {
         (Start::Spectral, data) => start::spectral(&fuzzy, data, settings.metric, seed, &mut notes)?,
@@ -193,7 +214,9 @@ pub fn layout(
         }
     };
     if components > 1 {
-        notes.push(format!("the neighbour graph falls into {components} parts; their distances on the map carry no information"));
+        notes.push(format!(
+            "the neighbour graph falls into {components} parts; their distances on the map carry no information"
+        ));
     }
     let start = start::settle(start, seed);
     let end = descent::descend(&fuzzy, &start, curve, epochs, seed, tick);
@@ -203,7 +226,9 @@ pub fn layout(
 
 fn check_graph(graph: &Graph, settings: &UmapSettings) -> Result<(), Error> {
     let expected = graph.n * graph.k;
-    for (what, found) in [("neighbours of the graph", graph.index.len()), ("distances of the graph", graph.distance.len())] {
+    for (what, found) in
+        [("neighbours of the graph", graph.index.len()), ("distances of the graph", graph.distance.len())]
+    {
         if found != expected {
             return Err(Error::Shape { what, expected, found });
         }
@@ -213,7 +238,11 @@ fn check_graph(graph: &Graph, settings: &UmapSettings) -> Result<(), Error> {
         return Err(Error::Shape { what: "neighbours per row of the graph", expected: needed, found: graph.k });
     }
     if graph.index.iter().any(|&i| i as usize >= graph.n) {
-        return Err(Error::Setting { key: "graph", value: graph.n.to_string(), why: "a neighbour is no row".to_owned() });
+        return Err(Error::Setting {
+            key: "graph",
+            value: graph.n.to_string(),
+            why: "a neighbour is no row".to_owned(),
+        });
     }
     if let Some(at) = graph.distance.iter().position(|d| !d.is_finite()) {
         return Err(Error::NotFinite { row: at / graph.k, col: at % graph.k, value: graph.distance[at] });

@@ -16,9 +16,9 @@ use bench_core::{Matrix, Seed};
 
 use super::fuzzy::FuzzyGraph;
 use super::laplacian;
+use crate::Error;
 use crate::neighbours::Metric;
 use crate::pca::{Method, Pca, dense};
-use crate::Error;
 
 /// Components whose places are found by a dense spectral embedding, at most.
 const DENSE_PLACES: usize = 512;
@@ -134,7 +134,7 @@ fn places(
         let axes = count.div_ceil(2);
         let place = |i: usize| {
             let sign = if i < axes { 1.0 } else { -1.0 };
-            if i % axes == 0 { [sign, 0.0] } else { [0.0, sign] }
+            if i.is_multiple_of(axes) { [sign, 0.0] } else { [0.0, sign] }
         };
         return Ok((0..count).map(place).collect());
     }
@@ -259,9 +259,14 @@ mod tests {
     #[test]
     fn components_do_not_overlap_at_the_start() {
         for count in [2, 3, 4, 7] {
-            let data = Matrix::new(5 * count, 3, (0..15 * count).map(|i| ((i / 15) as f32 * 0.7).sin() + (i % 3) as f32).collect());
+            let data = Matrix::new(
+                5 * count,
+                3,
+                (0..15 * count).map(|i| ((i / 15) as f32 * 0.7).sin() + (i % 3) as f32).collect(),
+            );
             for data in [None, Some(&data)] {
-                let (position, found) = spectral(&rings(count), data, Metric::Euclidean, Seed(1), &mut Vec::new()).unwrap();
+                let (position, found) =
+                    spectral(&rings(count), data, Metric::Euclidean, Seed(1), &mut Vec::new()).unwrap();
                 assert_eq!(found, count);
                 let centre = |c: usize| -> Point {
                     std::array::from_fn(|axis| position[5 * c..5 * c + 5].iter().map(|p| p[axis]).sum::<f64>() / 5.0)

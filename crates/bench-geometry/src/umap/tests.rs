@@ -140,11 +140,23 @@ fn impossible_requests_are_refused() {
     let graph = neighbours::graph(&data, 14, Metric::Cosine, &quiet).unwrap();
     let ask = |settings: UmapSettings, data: Option<&Matrix>| layout(&graph, &settings, Seed(1), data, &quiet);
     let default = UmapSettings::default;
-    assert!(matches!(ask(UmapSettings { neighbours: 1, ..default() }, None), Err(Error::Setting { key: "neighbours", .. })));
-    assert!(matches!(ask(UmapSettings { min_dist: 2.0, ..default() }, None), Err(Error::Setting { key: "min-dist", .. })));
+    assert!(matches!(
+        ask(UmapSettings { neighbours: 1, ..default() }, None),
+        Err(Error::Setting { key: "neighbours", .. })
+    ));
+    assert!(matches!(
+        ask(UmapSettings { min_dist: 2.0, ..default() }, None),
+        Err(Error::Setting { key: "min-dist", .. })
+    ));
     assert!(matches!(ask(UmapSettings { spread: 0.0, ..default() }, None), Err(Error::Setting { key: "spread", .. })));
-    assert!(matches!(ask(UmapSettings { epochs: Some(0), ..default() }, None), Err(Error::Setting { key: "epochs", .. })));
-    assert!(matches!(ask(UmapSettings { start: Start::Pca, ..default() }, None), Err(Error::Setting { key: "start", .. })));
+    assert!(matches!(
+        ask(UmapSettings { epochs: Some(0), ..default() }, None),
+        Err(Error::Setting { key: "epochs", .. })
+    ));
+    assert!(matches!(
+        ask(UmapSettings { start: Start::Pca, ..default() }, None),
+        Err(Error::Setting { key: "start", .. })
+    ));
     assert!(matches!(ask(UmapSettings { neighbours: 30, ..default() }, None), Err(Error::Shape { .. })));
     assert!(matches!(ask(default(), Some(&data.take(&[0, 1]))), Err(Error::Shape { .. })));
 }

@@ -69,7 +69,7 @@ impl Frame {
 fn step(range: f64) -> f64 {
     let raw = range / 5.0;
     let size = 10f64.powf(raw.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * size).find(|s| *s >= 0.999 * raw).unwrap_or(size * 10.0)
+    [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * size).find(|s| *s >= 0.8 * raw).unwrap_or(size * 10.0)
 }
 
 fn tick_label(value: f64, step: f64) -> String {

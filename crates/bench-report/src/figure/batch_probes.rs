@@ -47,16 +47,16 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
     let height = HEAD + plots.max((models.len() + 3) as f64 * LEGEND_LINE) + bottom;
     let title = format!("What can be read besides the label, {}", probe_title(probe));
     let mut caption = vec![format!(
-        "Accuracy of {} in telling source, batch, plate and well position from the embedding, corrected for chance: 0 is chance, 1 is perfect; five folds that never divide a well. Panels: {} rows.",
+        "Accuracy of {} in telling source, batch, plate and well position from the embedding, corrected for chance: 0 is chance, 1 is perfect; five folds that never divide a well. Panels: {}.",
         probe_title(probe),
-        text::list(&panels.iter().map(|p| text::name(p)).collect::<Vec<_>>())
+        text::list(&panels.iter().map(|p| rows_title(p)).collect::<Vec<_>>())
     )];
     caption.push(if low < 0.0 { "The axis reaches below zero, because some values are under chance.".to_owned() } else { "The axis starts at zero.".to_owned() });
     let gaps: Vec<String> = of_probe
         .iter()
         .filter(|p| p.corrected.is_none())
         .take(6)
-        .map(|p| format!("{} from {} ({} rows: {})", text::name(&p.target), text::name(&p.model), text::name(&p.rows), view::why(p.reason.as_deref())))
+        .map(|p| format!("{} from {} ({}: {})", text::name(&p.target), text::name(&p.model), rows_title(&p.rows), view::why(p.reason.as_deref())))
         .collect();
     if !gaps.is_empty() {
         caption.push(format!("Missing, marked by a cross: {}.", gaps.join("; ")));
@@ -72,7 +72,9 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         for (at, rows) in panels.iter().enumerate() {
             let top = HEAD + 16.0 + at as f64 * (panel + gap);
             let frame = Frame { left: 64.0, top, width: 530.0, height: panel, low, high: 1.0 };
-            canvas.label(&format!("{} rows", text::short(rows)), frame.left, top - 12.0, SMALL, Anchor::Start);
+            let sizes = of_probe.iter().filter(|p| p.rows == *rows).map(|p| p.n);
+            let n = number::span((sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)));
+            canvas.label(&format!("{}, n = {n}", rows_title(rows)), frame.left, top - 12.0, SMALL, Anchor::Start);
             frame.axis(canvas, "corrected accuracy");
             let groups: Vec<_> = targets
                 .iter()
@@ -86,9 +88,7 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
                             Some(Bar { value: found.corrected, interval: None, hollow: false, series: m, colour: palette::series(m) })
                         })
                         .collect();
-                    let note = here.first().map_or("not asked".to_owned(), |p| {
-                        format!("{} levels, n {}", number::count(p.levels), number::count(p.n))
-                    });
+                    let note = here.first().map_or("not asked".to_owned(), |p| number::plural(p.levels, "level"));
                     ((*target).to_owned(), note, bars)
                 })
                 .collect();
@@ -108,6 +108,7 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         kind: Kind::BatchProbes,
         protocol: None,
         probe: Some(probe.to_owned()),
+        split: None,
         alt: format!("Bar chart of corrected accuracy for {} of {}. All values are in the batch-probe table.", text::list(&targets.iter().map(|t| text::name(t)).collect::<Vec<_>>()), number::plural(models.len(), "model")),
         title,
         caption,
@@ -115,4 +116,12 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         width: drawing.width,
         height: drawing.height,
     }))
+}
+
+/// `treated rows`, `control rows`.
+fn rows_title(rows: &str) -> String {
+    match rows {
+        "controls" => "control rows".to_owned(),
+        other => format!("{} rows", text::name(other)),
+    }
 }

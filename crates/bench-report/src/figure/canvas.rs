@@ -210,9 +210,22 @@ pub(crate) fn width_of(content: &str, size: f64) -> f64 {
     font.box_size(content).map_or(0.6 * size * content.chars().count() as f64, |(w, _)| f64::from(w) / SCALE)
 }
 
-/// A name cut so that it is at most `width` px wide at `size` px.
+/// A name cut in its middle so that it is at most `width` px wide at `size` px: names of plates
+/// and batches often differ at their ends only.
 pub(crate) fn fit(name: &str, width: f64, size: f64) -> String {
-    cut(&text::short(name), width, size)
+    let whole = text::short(name);
+    if width_of(&whole, size) <= width {
+        return whole;
+    }
+    let all: Vec<char> = whole.chars().collect();
+    for keep in (2..all.len()).rev() {
+        let (head, tail) = (keep - keep / 2, keep / 2);
+        let shorter: String = all[..head].iter().chain(['…'].iter()).chain(&all[all.len() - tail..]).collect();
+        if width_of(&shorter, size) <= width {
+            return shorter;
+        }
+    }
+    "…".to_owned()
 }
 
 /// A line of text cut to a width; unlike a name it may be longer than forty characters.

@@ -58,6 +58,7 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
         kind: Kind::Confounding,
         protocol: None,
         probe: None,
+        split: None,
         alt: format!("Heat map of Cramér's V between factors.{worst} All values are in the confounding table."),
         title,
         caption,

@@ -88,7 +88,7 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
         caption.push_str(" Hatched rows: the label has no test rows.");
     }
     let layout = map.layout();
-    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 50.0);
+    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 34.0);
     let id = format!(
         "confusion-{}-{}-{}-{}-{}",
         index + 1,
@@ -108,6 +108,7 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
         kind: Kind::Confusion,
         protocol: Some(confusion.protocol.clone()),
         probe: Some(confusion.probe.clone()),
+        split: Some(confusion.split.clone()),
         alt: format!(
             "Confusion matrix of {}; {} of the test rows lie on the diagonal. Counts are in the confusion table.",
             number::plural(n, "label"),

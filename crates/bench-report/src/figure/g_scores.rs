@@ -152,6 +152,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
         kind: Kind::GScores,
         protocol: Some(protocol.to_owned()),
         probe: Some(probe.to_owned()),
+        split: None,
         title,
         caption,
         alt,

@@ -104,10 +104,11 @@ impl Heatmap<'_> {
         let (Some((low, _)), Some((high, _))) = (self.scale.first(), self.scale.last()) else { return };
         const STEPS: usize = 60;
         let height = height.min(200.0);
-        for i in 0..STEPS {
+        // Each step reaches down to the foot and is painted over by the next, so no seam shows.
+        for i in (0..STEPS).rev() {
             let share = (i as f64 + 0.5) / STEPS as f64;
             let y = top + height * (1.0 - (i + 1) as f64 / STEPS as f64);
-            canvas.rectangle(x, y, 13.0, height / STEPS as f64 + 0.1, (self.colour)(low + (high - low) * share));
+            canvas.rectangle(x, y, 13.0, top + height - y, (self.colour)(low + (high - low) * share));
         }
         canvas.outline(x, top, 13.0, height, GREY, 0.6);
         for (value, name) in self.scale {

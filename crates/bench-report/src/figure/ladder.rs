@@ -63,7 +63,9 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         for (i, rung) in rungs.iter().enumerate() {
             let x = frame.column(i, columns);
             canvas.label(rung.title, x, frame.bottom() + 16.0, SMALL, Anchor::Middle);
-            let id = super::canvas::fit(&rung.split.split, frame.width / columns as f64 - 6.0, TINY);
+            // `random` twice would say nothing; the unit that is divided does.
+            let detail = if rung.split.split == rung.title { format!("by {}", rung.split.unit) } else { rung.split.split.clone() };
+            let id = super::canvas::fit(&detail, frame.width / columns as f64 - 6.0, TINY);
             canvas.text(&id, x, frame.bottom() + 31.0, TINY, Anchor::Middle, GREY);
             let sizes = format!("n {} / {}", number::count(rung.split.n_train.1), number::count(rung.split.n_test.1));
             canvas.text(&sizes, x, frame.bottom() + 45.0, TINY, Anchor::Middle, GREY);
@@ -120,6 +122,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         kind: Kind::Ladder,
         protocol: Some(protocol.to_owned()),
         probe: Some(probe.to_owned()),
+        split: None,
         title,
         caption,
         svg: drawing.svg,

@@ -57,6 +57,8 @@ pub struct Figure {
     pub protocol: Option<String>,
     /// Probe, where it has one.
     pub probe: Option<String>,
+    /// Split, where it has one.
+    pub split: Option<String>,
     /// Title.
     pub title: String,
     /// Caption: marks, intervals, numbers, what is missing and why.

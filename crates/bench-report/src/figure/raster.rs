@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use plotters::style::RGBColor;
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree, fontdb};
+use resvg::tiny_skia::{Color, FilterQuality, Pixmap, PixmapPaint, Transform};
+use resvg::usvg::{Group, ImageKind, Node, Options, Tree, fontdb};
 
 use super::canvas::{FONT, SHAPES};
 use crate::Error;
@@ -19,10 +19,33 @@ pub(crate) fn png_of_svg(id: &str, svg: &str) -> Result<Vec<u8>, Error> {
     let scale = (DPI / 96.0) as f32;
     let (width, height) = ((tree.size().width() * scale).ceil() as u32, (tree.size().height() * scale).ceil() as u32);
     let mut pixels = Pixmap::new(width, height).ok_or(Error::Size { figure: id.to_owned(), width, height })?;
-    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    // The last row and column may be covered in part only.
+    pixels.fill(Color::WHITE);
+    let scale = Transform::from_scale(scale, scale);
+    resvg::render(&tree, scale, &mut pixels.as_mut());
+    paint_layers(id, tree.root(), scale, &mut pixels)?;
     // The paper is opaque, so alpha carries nothing.
     let rgb: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
     encode(id, width, height, &rgb, None)
+}
+
+/// Draws the raster layers, which this build of resvg leaves out (its decoders for other formats
+/// are not needed here). They lie above everything else in the SVG too.
+fn paint_layers(id: &str, group: &Group, scale: Transform, pixels: &mut Pixmap) -> Result<(), Error> {
+    for node in group.children() {
+        match node {
+            Node::Group(inner) => paint_layers(id, inner, scale, pixels)?,
+            Node::Image(image) => {
+                let ImageKind::PNG(data) = image.kind() else { continue };
+                let layer = Pixmap::decode_png(data)
+                    .map_err(|e| Error::Draw { figure: id.to_owned(), reason: format!("the scatter layer cannot be read back: {e}") })?;
+                let paint = PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() };
+                pixels.draw_pixmap(0, 0, layer.as_ref(), &paint, scale.pre_concat(image.abs_transform()), None);
+            }
+            Node::Path(_) | Node::Text(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Fonts of the PNG figures: the embedded one and no other, so that every machine draws alike.

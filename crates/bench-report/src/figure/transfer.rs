@@ -70,7 +70,7 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         caption.push_str(&format!(" Hatched: {} missing ({because}).", number::plural(absent, "cell")));
     }
     let layout = map.layout();
-    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 50.0);
+    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 34.0);
     let id = format!("transfer-{}-{}-{}", index + 1, text::slug(model), text::slug(probe));
     let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
     let drawing = draw(&id, &about, width, height, |canvas| {
@@ -86,6 +86,7 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         kind: Kind::Transfer,
         protocol: None,
         probe: Some(probe.to_owned()),
+        split: None,
         alt: format!("Heat map of accuracy between {}; off the diagonal {between}. All values are in the transfer table.", number::plural(sources.len(), "source")),
         title,
         caption,

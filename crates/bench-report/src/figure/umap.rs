@@ -88,6 +88,7 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
         kind: Kind::Projection,
         protocol: None,
         probe: None,
+        split: None,
         alt: format!(
             "Scatter plots of {points}, coloured by {}. The maps are illustrations; what they suggest is measured in the tables.",
             text::list(&projection.colourings.iter().map(|c| text::name(&c.by)).collect::<Vec<_>>())
@@ -126,7 +127,7 @@ fn panel(
         }
     } else {
         let side = PANEL * sharpness;
-        let radius = sharpness * (220.0 / (order.len() as f64).sqrt()).clamp(0.75, 1.6);
+        let radius = sharpness * (150.0 / (order.len() as f64).sqrt()).clamp(0.7, 1.6);
         let dots: Vec<Dot> = order
             .iter()
             .map(|&i| {
@@ -145,7 +146,12 @@ fn panel(
     }
     let mut named: Vec<usize> = (0..levels).collect();
     if levels > DISTINCT_LEVELS {
-        named.sort_by_key(|&l| (std::cmp::Reverse(counts[l]), l));
+        // Equal counts are common (plates); their ties are spread over the colours.
+        let mut place = vec![0; levels];
+        for (at, l) in interleaved(levels).into_iter().enumerate() {
+            place[l] = at;
+        }
+        named.sort_by_key(|&l| (std::cmp::Reverse(counts[l]), place[l]));
         named.truncate(NAMED_LEVELS);
         // In the order of the levels, so that neighbours in the legend are neighbours in colour.
         named.sort_unstable();

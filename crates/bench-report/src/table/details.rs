@@ -274,9 +274,9 @@ pub(crate) fn ranks(view: &View<'_>) -> Table {
             words(&r.protocol),
             words(&r.split),
             words(&r.probe),
-            Cell::Number(r.rank),
-            Cell::Number(r.low),
-            Cell::Number(r.high),
+            Cell::Size(r.rank),
+            Cell::Size(r.low),
+            Cell::Size(r.high),
         ]);
     }
     table

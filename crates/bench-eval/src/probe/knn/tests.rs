@@ -31,12 +31,7 @@ fn decisions_and_shares_are_those_of_scikit_learn() {
     let matrix = Matrix::new(features.len(), features[0].len(), features.concat());
     let label = Factor::first_seen(&label);
     let ranks = label.name_ranks();
-    let input = ProbeInput {
-        matrix: &matrix,
-        class: &label.codes,
-        classes: label.level_count(),
-        name_rank: &ranks,
-    };
+    let input = ProbeInput { matrix: &matrix, class: &label.codes, classes: label.level_count(), name_rank: &ranks };
     let fold = fold(train.iter().map(|&train| if train { Role::Train } else { Role::Test }).collect());
     for (name, metric, standardise) in [
         ("cosine", Metric::Cosine, false),
@@ -140,8 +135,10 @@ fn settings_are_checked() {
     assert_eq!(refused(KnnSettings { k: 0, ..KnnSettings::default() }), "invalid k = `0`: at least one neighbour");
     assert!(refused(KnnSettings { k: 101, ..KnnSettings::default() }).contains("at most 100 neighbours"));
     assert!(Knn::new(KnnSettings { k: 101, ties: VoteTies::LowestClass, ..KnnSettings::default() }).is_ok());
-    let parsed: Result<KnnSettings, _> = serde_json::from_str(r#"{"k": 5, "ties": "lowest-class", "metrik": "cosine"}"#);
+    let parsed: Result<KnnSettings, _> =
+        serde_json::from_str(r#"{"k": 5, "ties": "lowest-class", "metrik": "cosine"}"#);
     assert!(parsed.unwrap_err().to_string().contains("unknown field `metrik`"));
-    let parsed: KnnSettings = serde_json::from_str(r#"{"k": 5, "ties": "lowest-class", "metric": "euclidean"}"#).unwrap();
+    let parsed: KnnSettings =
+        serde_json::from_str(r#"{"k": 5, "ties": "lowest-class", "metric": "euclidean"}"#).unwrap();
     assert_eq!((parsed.k, parsed.ties, parsed.metric), (5, VoteTies::LowestClass, Metric::Euclidean));
 }

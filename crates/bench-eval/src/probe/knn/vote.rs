@@ -43,7 +43,8 @@ impl Electorate {
         let share = candidates
             .iter()
             .map(|c| {
-                let expected = if tied == 0 { 0.0 } else { f64::from(self.drawn) * f64::from(c.tied) / f64::from(tied) };
+                let expected =
+                    if tied == 0 { 0.0 } else { f64::from(self.drawn) * f64::from(c.tied) / f64::from(tied) };
                 (c.class, (f64::from(c.certain) + expected) / f64::from(votes))
             })
             .collect();
@@ -53,9 +54,12 @@ impl Electorate {
                 let winners = winners(&candidates);
                 winners.iter().map(|&class| (class, 1.0 / winners.len() as f64)).collect()
             }
-            VoteTies::LowestClass => {
-                winners(&candidates).into_iter().min_by_key(|&c| name_rank[c as usize]).map(|c| (c, 1.0)).into_iter().collect()
-            }
+            VoteTies::LowestClass => winners(&candidates)
+                .into_iter()
+                .min_by_key(|&c| name_rank[c as usize])
+                .map(|c| (c, 1.0))
+                .into_iter()
+                .collect(),
         };
         Outcome { decision, share }
     }
@@ -63,7 +67,11 @@ impl Electorate {
     /// Whether more than one class can win.
     pub fn is_tied(&self) -> bool {
         let candidates = self.candidates();
-        if self.drawn == 0 { winners(&candidates).len() > 1 } else { expected_decision(&candidates, self.drawn as usize).len() > 1 }
+        if self.drawn == 0 {
+            winners(&candidates).len() > 1
+        } else {
+            expected_decision(&candidates, self.drawn as usize).len() > 1
+        }
     }
 
     fn candidates(&self) -> Vec<Candidate> {

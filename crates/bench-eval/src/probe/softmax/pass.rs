@@ -177,8 +177,11 @@ impl<T: Real> Scratch<T> {
             }
             for (j, job) in jobs.iter().enumerate() {
                 let range_of_job = columns.start[j]..columns.start[j + 1];
-                let logits =
-                    Logits { panels: &self.logits, start: range_of_job.start, bias: &columns.bias[range_of_job.clone()] };
+                let logits = Logits {
+                    panels: &self.logits,
+                    start: range_of_job.start,
+                    bias: &columns.bias[range_of_job.clone()],
+                };
                 let mut out = Residuals {
                     residual: &mut self.residual[range_of_job.start * BLOCK..range_of_job.end * BLOCK],
                     bias: &mut sums.bias[range_of_job.clone()],
@@ -280,5 +283,50 @@ fn multiply_gradient<T: Real>(
             false,
             Parallelism::None,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::{Matrix, Seed};
+
+    use super::*;
+    use crate::probe::softmax::problem::Training;
+
+    fn objective(pass: &mut Pass<'_, f64>, problem: &Problem, point: &[f64]) -> Value {
+        let mut value = pass.evaluate(&[Job { problem, point }]).remove(0);
+        value.loss += problem.penalise(point, &mut value.gradient);
+        value
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences() {
+        let (n, d, classes) = (700, 5, 4);
+        let mut stream = Seed(21).stream();
+        let distinct: Vec<f32> = (0..n * d).map(|_| (2.0 + stream.normal()) as f32).collect();
+        let repeated: Vec<f32> = (0..n * d).map(|i| distinct[i % (40 * d)]).collect();
+        let class: Vec<u32> = (0..n).map(|_| stream.below(classes) as u32).collect();
+        for (values, standardise) in [(&distinct, false), (&distinct, true), (&repeated, false)] {
+            let matrix = Matrix::new(n, d, values.clone());
+            let rows = Rows::new(&matrix);
+            let training = Training { class: &class, classes, trains: &|row| row % 7 != 3 };
+            let problem = Problem::new(&rows, &training, 0.7, standardise);
+            let point: Vec<f64> = (0..classes * (d + 1)).map(|_| 0.5 * stream.normal()).collect();
+            let mut pass = Pass::<f64>::new(&rows);
+            let value = objective(&mut pass, &problem, &point);
+            for i in 0..point.len() {
+                let mut at = |step: f64| {
+                    let mut moved = point.clone();
+                    moved[i] += step;
+                    objective(&mut pass, &problem, &moved).loss
+                };
+                let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((difference - value.gradient[i]).abs() < 1e-5, "{difference} {}", value.gradient[i]);
+            }
+            let single = Pass::<f32>::new(&rows).evaluate(&[Job { problem: &problem, point: &point }]).remove(0);
+            let double = pass.evaluate(&[Job { problem: &problem, point: &point }]).remove(0);
+            assert!((single.loss / double.loss - 1.0).abs() < 1e-6);
+            assert!(single.gradient.iter().zip(&double.gradient).all(|(a, b)| (a - b).abs() < 1e-3));
+        }
     }
 }

@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_training_rows() {
-        let values: Vec<f32> = (0..30).flat_map(|i| [(i * i % 17) as f32, 4.0, if i < 25 { 7.5 } else { 8.0 }]).collect();
+        let values: Vec<f32> =
+            (0..30).flat_map(|i| [(i * i % 17) as f32, 4.0, if i < 25 { 7.5 } else { 8.0 }]).collect();
         let matrix = Matrix::new(30, 3, values);
         let rows = Rows::new(&matrix);
         let class: Vec<u32> = (0..30).map(|i| i % 3).collect();

@@ -73,7 +73,8 @@ pub(super) fn solve(
     limits: Limits,
     tick: &dyn Fn(usize),
 ) -> Vec<Solution> {
-    let mut states: Vec<State<'_>> = problems.par_iter().map(|problem| State::new(rows, shared, problem, limits)).collect();
+    let mut states: Vec<State<'_>> =
+        problems.par_iter().map(|problem| State::new(rows, shared, problem, limits)).collect();
     let mut single = Pass::<f32>::new(rows);
     let mut double = Pass::<f64>::new(rows);
     loop {

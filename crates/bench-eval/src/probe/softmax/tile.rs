@@ -71,12 +71,7 @@ fn of_codes_avx2<T: Real>(logits: &Logits<'_, T>, codes: &[u32], padded: usize, 
 }
 
 #[inline(always)]
-fn of_codes_portable<T: Real>(
-    logits: &Logits<'_, T>,
-    codes: &[u32],
-    padded: usize,
-    out: &mut Residuals<'_, T>,
-) -> f64 {
+fn of_codes_portable<T: Real>(logits: &Logits<'_, T>, codes: &[u32], padded: usize, out: &mut Residuals<'_, T>) -> f64 {
     let classes = logits.bias.len();
     let (tile, sums) = out.room.split_at_mut(classes * LANES);
     sums[..classes * LANES].fill(T::default());
@@ -212,7 +207,11 @@ mod tests {
         let codes: Vec<u32> = (0..rows).map(|r| if r % 4 == 3 { UNUSED } else { (r % classes) as u32 }).collect();
         let total: Vec<f64> = codes.iter().map(|&c| f64::from(u8::from(c != UNUSED))).collect();
         let mut count = vec![0.0; rows * classes];
-        codes.iter().enumerate().filter(|(_, c)| **c != UNUSED).for_each(|(r, &c)| count[r * classes + c as usize] = 1.0);
+        codes
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| **c != UNUSED)
+            .for_each(|(r, &c)| count[r * classes + c as usize] = 1.0);
         let logits = Logits { panels: &panels, start, bias: &bias };
         let padded = rows.next_multiple_of(LANES);
         for counts in [false, true] {
