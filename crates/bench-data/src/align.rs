@@ -57,7 +57,7 @@ pub fn align(tables: &mut [Table], rows: Rows) -> Result<(), Error> {
         .filter(|&row| keys[1..].iter().all(|keys| keys.contains_key(&first_keys[row as usize])))
         .collect();
     if shared.is_empty() {
-        let why = format!("it shares no row with the other {} tables", tables.len() - 1);
+        let why = "it has no row that every other table has".to_owned();
         return Err(Error::EmptySelection { file: tables[0].origin.clone(), why });
     }
     for (table, keys) in tables.iter_mut().zip(&keys) {

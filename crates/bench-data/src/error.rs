@@ -111,7 +111,7 @@ pub enum Error {
         byte: usize,
     },
     /// A line with too few or too many fields.
-    #[error("`{file}` line {line} has {found} fields where the header has {expected}")]
+    #[error("`{file}` line {line} has {} where the header has {expected}", many(*found as u64, "field"))]
     RaggedLine {
         /// File.
         file: String,
@@ -366,7 +366,7 @@ pub enum Error {
         places: Vec<Place>,
     },
     /// Labelled rows that do not say where they come from.
-    #[error("`{file}` has {} without {unit} (column `{column}`): rows {}", many(*count, "labelled row"), rows_listed(rows, *count))]
+    #[error("`{file}` has {} without {unit} (column `{column}`): {}", many(*count, "labelled row"), rows_listed(rows, *count))]
     MissingUnit {
         /// File.
         file: String,
@@ -584,7 +584,7 @@ impl Error {
             Self::BadFolds { .. } => text(
                 "a fold table has a column `row` (rows of the file counted from zero) and one column of fold ids per split",
             ),
-            Self::BadSimulation { .. } => text("see the limits of each key in `bench show simulate`"),
+            Self::BadSimulation { .. } => None,
             Self::NotAligned { .. } => text(
                 "give every model the same rows, or compare what they share with `--rows common`",
             ),
@@ -639,6 +639,7 @@ fn listed(places: &[Place], count: u64) -> String {
 
 fn rows_listed(rows: &[u64], count: u64) -> String {
     let text = rows.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let text = format!("{} {text}", if rows.len() == 1 { "row" } else { "rows" });
     if count > rows.len() as u64 { format!("{text}, ...") } else { text }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::Error;
+use crate::error::many;
 
 /// The account of one file: what `bench validate` prints.
 #[derive(Debug, Default)]
@@ -62,10 +63,10 @@ impl fmt::Display for Report {
             writeln!(f, "  {line}")?;
         }
         for (reason, rows) in &self.dropped {
-            writeln!(f, "  left out: {rows} rows, {reason}")?;
+            writeln!(f, "  left out: {}, {reason}", many(*rows as u64, "row"))?;
         }
         for (label, rows) in &self.labels {
-            writeln!(f, "  label `{label}`: {rows} rows")?;
+            writeln!(f, "  label `{label}`: {}", many(*rows as u64, "row"))?;
         }
         for line in &self.warnings {
             writeln!(f, "warning: {line}")?;

@@ -141,7 +141,8 @@ fn policy() -> String {
 
 fn hash(content: &str) -> String {
     let hex = digest::of_bytes(content.as_bytes());
-    let bytes: Vec<u8> = (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
+    let bytes: Vec<u8> =
+        (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
@@ -178,7 +179,12 @@ fn of_headline(figures: &[Figure], kind: Kind, headline: Option<&Headline<'_>>, 
     let here = |found: &Option<String>, wanted: &str| found.as_deref().is_none_or(|f| f == wanted);
     let chosen: Vec<&Figure> = figures
         .iter()
-        .filter(|f| f.kind == kind && here(&f.protocol, h.protocol) && here(&f.probe, h.probe) && here(&f.split, &h.hardest.split.split))
+        .filter(|f| {
+            f.kind == kind
+                && here(&f.protocol, h.protocol)
+                && here(&f.probe, h.probe)
+                && here(&f.split, &h.hardest.split.split)
+        })
         .collect();
     some(&chosen, most, all, false)
 }
@@ -221,7 +227,14 @@ fn table_value(table: &Table, most: usize) -> Value {
         .rows
         .iter()
         .take(most)
-        .map(|row| Value::from(row.iter().zip(&table.columns).map(|(c, column)| cell_value(c, column.shape, &reasons)).collect::<Vec<_>>()))
+        .map(|row| {
+            Value::from(
+                row.iter()
+                    .zip(&table.columns)
+                    .map(|(c, column)| cell_value(c, column.shape, &reasons))
+                    .collect::<Vec<_>>(),
+            )
+        })
         .collect();
     context! {
         id => &table.id,
@@ -241,11 +254,14 @@ fn table_value(table: &Table, most: usize) -> Value {
 fn cell_value(cell: &Cell, shape: Shape, reasons: &[&str]) -> Value {
     let sort = match cell {
         Cell::Count(n) => Some(n.to_string()),
-        Cell::Number(v) | Cell::Size(v) | Cell::Probability(v) | Cell::Spread(v, _) | Cell::Estimate(v, _) => Some(v.to_string()),
+        Cell::Number(v) | Cell::Size(v) | Cell::Probability(v) | Cell::Spread(v, _) | Cell::Estimate(v, _) => {
+            Some(v.to_string())
+        }
         _ => None,
     };
     let title = match cell {
         Cell::Text(words) => full(words),
+        Cell::Prose(words) if text::reason(words) != *words => Some(text::shorten(words, TITLE_CHARS)),
         Cell::Missing(reason) => Some(text::reason(reason)),
         _ => None,
     };
@@ -259,7 +275,7 @@ fn cell_value(cell: &Cell, shape: Shape, reasons: &[&str]) -> Value {
         },
         sort => sort,
         title => title,
-        name => matches!(cell, Cell::Text(_)),
+        name => matches!(cell, Cell::Text(_) | Cell::Prose(_)),
     }
 }
 
@@ -314,7 +330,12 @@ fn single_levels(view: &View<'_>) -> Table {
         &[("unit", Shape::Text), ("label", Shape::Text), ("only level", Shape::Text), ("rows", Shape::Number)],
     );
     for s in &view.record.confounding.single {
-        table.rows.push(vec![Cell::Text(s.unit.clone()), Cell::Text(s.label.clone()), Cell::Text(s.level.clone()), Cell::Count(s.rows)]);
+        table.rows.push(vec![
+            Cell::Text(s.unit.clone()),
+            Cell::Text(s.label.clone()),
+            Cell::Text(s.level.clone()),
+            Cell::Count(s.rows),
+        ]);
     }
     table
 }
@@ -357,7 +378,16 @@ fn provenance(view: &View<'_>) -> Vec<Value> {
         ("Seed", record.seed.to_string()),
         ("Program", format!("{}, commit {}{dirty}", software.version, software.commit.as_deref().unwrap_or("unknown"))),
         ("Lock file", software.lockfile.clone()),
-        ("Machine", format!("{}, {}, {}, {}", machine.platform, machine.device, machine.dtype, number::plural(machine.threads, "thread"))),
+        (
+            "Machine",
+            format!(
+                "{}, {}, {}, {}",
+                machine.platform,
+                machine.device,
+                machine.dtype,
+                number::plural(machine.threads, "thread")
+            ),
+        ),
         ("Scores digest", record.scores_digest.clone()),
         ("Record digest", record.record_digest.clone()),
         ("Record layout", format!("version {}", record.schema_version)),
@@ -383,17 +413,18 @@ fn models(view: &View<'_>) -> Table {
         ],
     );
     for m in view.models_and_controls() {
-        let dropped: Vec<String> = m.dropped.iter().map(|(why, n)| format!("{} rows: {why}", number::count(*n))).collect();
+        let dropped: Vec<String> =
+            m.dropped.iter().map(|(why, n)| format!("{} rows: {why}", number::count(*n))).collect();
         table.rows.push(vec![
             Cell::Text(m.name.clone()),
             Cell::Text(if view.is_control(&m.name) { "control" } else { "model" }.to_owned()),
             Cell::Count(m.rows),
             Cell::Count(m.control_rows),
             Cell::Count(m.dims),
-            Cell::Text(m.origin.clone()),
-            Cell::Text(if m.understood.is_empty() { "—".to_owned() } else { m.understood.join("; ") }),
-            Cell::Text(if dropped.is_empty() { "none".to_owned() } else { dropped.join("; ") }),
-            Cell::Text(if m.digest.is_empty() { "—".to_owned() } else { m.digest.clone() }),
+            Cell::Prose(m.origin.clone()),
+            Cell::Prose(m.understood.join("; ")),
+            Cell::Prose(if dropped.is_empty() { "none".to_owned() } else { dropped.join("; ") }),
+            Cell::Prose(m.digest.clone()),
         ]);
     }
     table
@@ -407,7 +438,7 @@ fn settings(view: &View<'_>) -> Table {
         &[("key", Shape::Text), ("value", Shape::Text), ("origin", Shape::Text)],
     );
     for s in &view.record.settings {
-        table.rows.push(vec![Cell::Text(s.key.clone()), Cell::Text(s.value.clone()), Cell::Text(s.origin.clone())]);
+        table.rows.push(vec![Cell::Text(s.key.clone()), Cell::Prose(s.value.clone()), Cell::Text(s.origin.clone())]);
     }
     table
 }

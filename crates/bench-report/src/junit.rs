@@ -30,12 +30,19 @@ pub fn junit(record: &RunRecord) -> String {
         record.controls.len()
     );
     for c in &record.controls {
-        let _ = write!(out, "    <testcase classname=\"{}.controls\" name=\"{}: {}\"", attribute(&suite), attribute(&c.control), attribute(&c.rule));
+        let _ = write!(
+            out,
+            "    <testcase classname=\"{}.controls\" name=\"{}: {}\"",
+            attribute(&suite),
+            attribute(&c.control),
+            attribute(&c.rule)
+        );
         match c.holds {
             Some(true) => out.push_str("/>\n"),
             Some(false) => {
                 let message = format!("expected {}, observed {}", c.expected, c.observed);
-                let _ = writeln!(out, "><failure type=\"control-order\" message=\"{}\"/></testcase>", attribute(&message));
+                let _ =
+                    writeln!(out, "><failure type=\"control-order\" message=\"{}\"/></testcase>", attribute(&message));
             }
             None => {
                 let _ = writeln!(out, "><skipped message=\"{}\"/></testcase>", attribute(&why(c.reason.as_deref())));
@@ -49,7 +56,9 @@ pub fn junit(record: &RunRecord) -> String {
         missing.len()
     );
     for s in missing {
-        let place = [&s.model, &s.features, &s.correction, &s.protocol, &s.split, &s.probe, &s.metric].map(|p| text::short(p)).join(" / ");
+        let place = [&s.model, &s.features, &s.correction, &s.protocol, &s.split, &s.probe, &s.metric]
+            .map(|p| text::short(p))
+            .join(" / ");
         let _ = writeln!(
             out,
             "    <testcase classname=\"{}.scores\" name=\"{} / repeat {}\"><skipped message=\"{}\"/></testcase>",

@@ -29,7 +29,7 @@ pub(crate) fn coarse_interval(interval: Interval) -> String {
 
 /// A probability: `0.042` or `< 0.001`.
 pub(crate) fn probability(p: f64) -> String {
-    if p >= 0.0 && p < 0.0005 { "< 0.001".to_owned() } else { fixed(p) }
+    if (0.0..0.0005).contains(&p) { "< 0.001".to_owned() } else { fixed(p) }
 }
 
 /// Three significant digits for values of any size: `1.23e−7`, `412`.

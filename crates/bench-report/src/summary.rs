@@ -66,7 +66,8 @@ pub fn summary(record: &RunRecord) -> String {
         } else {
             format!("broken: expected {}, observed {}", reason(&c.expected), reason(&c.observed))
         };
-        let _ = writeln!(out, "- {}: {} — {}", markdown(&name(&c.control)), markdown(&reason(&c.rule)), markdown(&state));
+        let _ =
+            writeln!(out, "- {}: {} — {}", markdown(&name(&c.control)), markdown(&reason(&c.rule)), markdown(&state));
     }
     for (why, n) in view.missing() {
         let _ = writeln!(out, "- {} missing: {}", markdown(&number::plural(n, "score")), markdown(&why));

@@ -96,7 +96,7 @@ pub(crate) fn markdown(text: &str) -> String {
             // or a task list could begin.
             '_' if inside_word(&text, at) => out.push('_'),
             '[' if at > 0 && !text[..at].ends_with('!') => out.push('['),
-            ']' if !text[at + 1..].starts_with(['(', '[', ':']) => out.push(']'),
+            ']' if !text[at + 1..].starts_with(['(', '[']) => out.push(']'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '$' | '@' => {
                 out.push('\\');
                 out.push(c);
@@ -265,7 +265,10 @@ mod tests {
         assert_eq!(markdown("- x"), "\\- x");
         assert_eq!(markdown("12. x"), "12\\. x");
         assert_eq!(markdown("0.123"), "0.123");
-        assert_eq!(latex("50%_a\\b{}~^#&$"), "50\\%\\_a\\textbackslash{}b\\{\\}\\textasciitilde{}\\textasciicircum{}\\#\\&\\$");
+        assert_eq!(
+            latex("50%_a\\b{}~^#&$"),
+            "50\\%\\_a\\textbackslash{}b\\{\\}\\textasciitilde{}\\textasciicircum{}\\#\\&\\$"
+        );
         assert_eq!(csv("=1+1"), "'=1+1");
         assert_eq!(csv("a\"b,c\n"), "\"a\"\"b,c\n\"");
     }

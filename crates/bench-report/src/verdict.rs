@@ -32,7 +32,9 @@ pub fn verdict(record: &RunRecord) -> Vec<String> {
     let simulated = record.suite.simulated;
     match view.headline() {
         Some(headline) => sentences.extend(of_models(&view, &headline, simulated)),
-        None if simulated => sentences.push("On simulated data: no split was scored, so there is no verdict.".to_owned()),
+        None if simulated => {
+            sentences.push("On simulated data: no split was scored, so there is no verdict.".to_owned())
+        }
         None => sentences.push("No split was scored, so there is no verdict.".to_owned()),
     }
     sentences.extend(unmade_splits(record));
@@ -71,7 +73,15 @@ fn broken_controls(record: &RunRecord) -> Option<String> {
     let rules: Vec<String> = broken
         .iter()
         .take(3)
-        .map(|c| format!("{}: {} (expected {}, observed {})", text::name(&c.control), text::reason(&c.rule), text::reason(&c.expected), text::reason(&c.observed)))
+        .map(|c| {
+            format!(
+                "{}: {} (expected {}, observed {})",
+                text::name(&c.control),
+                text::reason(&c.rule),
+                text::reason(&c.expected),
+                text::reason(&c.observed)
+            )
+        })
         .collect();
     let more = if broken.len() > 3 { format!("; and {} more", broken.len() - 3) } else { String::new() };
     Some(format!(
@@ -85,7 +95,8 @@ fn broken_controls(record: &RunRecord) -> Option<String> {
 
 fn of_models(view: &View<'_>, headline: &Headline<'_>, simulated: bool) -> Vec<String> {
     let accuracy = |model: &str| {
-        view.summary(model, headline.protocol, &headline.hardest.split.split, headline.probe, "accuracy").and_then(|s| s.value)
+        view.summary(model, headline.protocol, &headline.hardest.split.split, headline.probe, "accuracy")
+            .and_then(|s| s.value)
     };
     let mut models: Vec<&str> = view.models().map(|m| m.name.as_str()).collect();
     if models.is_empty() {
@@ -144,7 +155,11 @@ fn of_model(view: &View<'_>, headline: &Headline<'_>, model: &str) -> String {
     }
     let Some((g, kept)) = g.and_then(|g| Some((g, g.value?))) else {
         let reason = g.and_then(|g| g.reason.as_deref()).or(hardest.split.reason.as_deref());
-        return format!("there is no verdict on {name} for {}: {symbol} is missing ({}){origin}.", hardest.phrase, why(reason));
+        return format!(
+            "there is no verdict on {name} for {}: {symbol} is missing ({}){origin}.",
+            hardest.phrase,
+            why(reason)
+        );
     };
     let number = format!("{symbol} {}, {how}", with_interval(g));
     let lost = on_hardest.filter(|s| s.value.is_some() && reaches(s, chance));
@@ -205,7 +220,9 @@ fn ranking(view: &View<'_>, headline: &Headline<'_>, models: &[&str]) -> Option<
             .iter()
             .find(|r| r.model == model && r.protocol == protocol && r.split == hardest.split.split && r.probe == probe)
     };
-    let range = rank(best).map_or(String::new(), |r| format!(", rank {} [{}, {}]", short_rank(r.rank), short_rank(r.low), short_rank(r.high)));
+    let range = rank(best).map_or(String::new(), |r| {
+        format!(", rank {} [{}, {}]", short_rank(r.rank), short_rank(r.low), short_rank(r.high))
+    });
     // A paired test decides where there is one, otherwise overlapping rank intervals do.
     let (mut tied, mut beaten) = (Vec::new(), Vec::new());
     for &other in &models[1..] {
@@ -213,10 +230,19 @@ fn ranking(view: &View<'_>, headline: &Headline<'_>, models: &[&str]) -> Option<
             Some((c, difference)) => {
                 let inside = c.interval.is_none_or(|i| i.low <= 0.0 && i.high >= 0.0) || c.p_holm >= 0.05;
                 let interval = c.interval.map_or(String::new(), |i| {
-                    let i = if difference == c.difference { i } else { bench_core::record::Interval { low: -i.high, high: -i.low } };
+                    let i = if difference == c.difference {
+                        i
+                    } else {
+                        bench_core::record::Interval { low: -i.high, high: -i.low }
+                    };
                     format!(" {}", number::coarse_interval(i))
                 });
-                let words = format!("{} (difference {}{interval}, p {} after Holm)", text::name(other), number::coarse(difference), number::probability(c.p_holm));
+                let words = format!(
+                    "{} (difference {}{interval}, p {} after Holm)",
+                    text::name(other),
+                    number::coarse(difference),
+                    number::probability(c.p_holm)
+                );
                 if inside { tied.push(words) } else { beaten.push(words) }
             }
             None => match (rank(best), rank(other)) {
@@ -233,7 +259,9 @@ fn ranking(view: &View<'_>, headline: &Headline<'_>, models: &[&str]) -> Option<
     Some(match (tied.is_empty(), beaten.is_empty()) {
         (true, true) => format!("{name} has the highest accuracy on {on}{range}; no test between the models was made."),
         (true, false) => format!("{name} is best on {on}{range}: ahead of {}.", text::list(&beaten)),
-        (false, true) => format!("{name} has the highest accuracy on {on}{range}, but inside the noise of {}.", text::list(&tied)),
+        (false, true) => {
+            format!("{name} has the highest accuracy on {on}{range}, but inside the noise of {}.", text::list(&tied))
+        }
         (false, false) => format!(
             "{name} has the highest accuracy on {on}{range}, ahead of {}, but inside the noise of {}.",
             text::list(&beaten),
@@ -272,7 +300,14 @@ fn unmade_splits(record: &RunRecord) -> Option<String> {
     let unmade: Vec<String> = record
         .splits
         .iter()
-        .filter_map(|s| Some(format!("{} / {} ({})", text::name(&s.protocol), text::name(&s.split), text::reason(s.reason.as_deref()?))))
+        .filter_map(|s| {
+            Some(format!(
+                "{} / {} ({})",
+                text::name(&s.protocol),
+                text::name(&s.split),
+                text::reason(s.reason.as_deref()?)
+            ))
+        })
         .collect();
     (!unmade.is_empty()).then(|| format!("Splits that could not be made: {}.", unmade.join("; ")))
 }
@@ -280,8 +315,13 @@ fn unmade_splits(record: &RunRecord) -> Option<String> {
 fn missing_scores(view: &View<'_>) -> Option<String> {
     let missing = view.missing();
     let total: usize = missing.iter().map(|(_, n)| n).sum();
-    let reasons: Vec<String> = missing.iter().take(3).map(|(reason, n)| format!("{reason} ({})", number::count(*n))).collect();
-    let more = if missing.len() > 3 { format!("; and {}", number::plural(missing.len() - 3, "other reason")) } else { String::new() };
+    let reasons: Vec<String> =
+        missing.iter().take(3).map(|(reason, n)| format!("{reason} ({})", number::count(*n))).collect();
+    let more = if missing.len() > 3 {
+        format!("; and {}", number::plural(missing.len() - 3, "other reason"))
+    } else {
+        String::new()
+    };
     (total > 0).then(|| {
         format!(
             "{} of {} {} missing: {}{more}.",

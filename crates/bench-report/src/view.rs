@@ -130,7 +130,14 @@ impl<'a> View<'a> {
     }
 
     /// One aggregate.
-    pub(crate) fn summary(&self, model: &str, protocol: &str, split: &str, probe: &str, quantity: &str) -> Option<&'a Summary> {
+    pub(crate) fn summary(
+        &self,
+        model: &str,
+        protocol: &str,
+        split: &str,
+        probe: &str,
+        quantity: &str,
+    ) -> Option<&'a Summary> {
         self.summaries.get(&(model, protocol, split, probe, quantity)).copied()
     }
 
@@ -157,20 +164,18 @@ impl<'a> View<'a> {
 
     /// Smallest and largest accuracy of the controls that know nothing of the label.
     pub(crate) fn control_band(&self, protocol: &str, split: &str, probe: &str) -> Option<(f64, f64)> {
-        self.blind_controls()
-            .filter_map(|m| self.summary(&m.name, protocol, split, probe, "accuracy")?.value)
-            .fold(None, |band, v| match band {
+        self.blind_controls().filter_map(|m| self.summary(&m.name, protocol, split, probe, "accuracy")?.value).fold(
+            None,
+            |band, v| match band {
                 None => Some((v, v)),
                 Some((low, high)) => Some((v.min(low), v.max(high))),
-            })
+            },
+        )
     }
 
     /// Controls that know nothing of the label.
     pub(crate) fn blind_controls(&self) -> impl Iterator<Item = &'a ModelInfo> {
-        self.record
-            .models
-            .iter()
-            .filter(|m| m.kind == ModelKind::Control && BLIND_CONTROLS.contains(&m.name.as_str()))
+        self.record.models.iter().filter(|m| m.kind == ModelKind::Control && BLIND_CONTROLS.contains(&m.name.as_str()))
     }
 
     /// How well a factor can be read from a model, treated rows before control rows.
@@ -188,7 +193,8 @@ impl<'a> View<'a> {
     /// step of the ladder with a G-score.
     pub(crate) fn headline(&self) -> Option<Headline<'a>> {
         let pairs = self.protocols_and_probes();
-        let (protocol, probe) = *pairs.iter().min_by_key(|(protocol, probe)| (*protocol != "strict", !is_logistic(probe)))?;
+        let (protocol, probe) =
+            *pairs.iter().min_by_key(|(protocol, probe)| (*protocol != "strict", !is_logistic(probe)))?;
         let ladder = self.ladder(protocol);
         let base = *ladder.first()?;
         let has = |rung: &&Rung<'a>, quantity: &str| {

@@ -43,7 +43,7 @@ fn a_row_that_one_model_lacks_is_named() {
     let mut disjoint = [table(&folder, "a.csv", GOOD), table(&folder, "b.csv", &GOOD.replace("p1", "p2"))];
     assert_eq!(
         folder.message(&align(&mut disjoint, Rows::Common).unwrap_err()),
-        "nothing of `a.csv` is selected: it shares no row with the other 1 tables"
+        "nothing of `a.csv` is selected: it has no row that every other table has"
     );
 }
 

@@ -116,7 +116,7 @@ fn labelled_rows_must_say_where_they_come_from() {
     let folder = Folder::new();
     assert_eq!(
         folder.error_of(&GOOD.replace("s2,b1,p1,A01", "s2,b1, ,A01"), &default()),
-        "`t.csv` has 1 labelled row without plate (column `plate`): rows 3"
+        "`t.csv` has 1 labelled row without plate (column `plate`): row 3"
     );
     // Compounds that nobody asked for are left aside, with a warning.
     let path = folder.write("t.csv", GOOD.replace("A01,c1", "A01,"));
@@ -222,7 +222,7 @@ fn csv_breaches_name_the_line() {
         ("", "`t.csv` is empty (0 bytes)"),
         ("target,emb_0\n", "`t.csv` has 2 columns and no rows"),
         ("target,emb_0\na,1\n\nb,2,3\n", "`t.csv` line 4 has 3 fields where the header has 2"),
-        ("target,emb_0\na,1\nb\n", "`t.csv` line 3 has 1 fields where the header has 2"),
+        ("target,emb_0\na,1\nb\n", "`t.csv` line 3 has 1 field where the header has 2"),
         ("target,emb_0,target\na,1,b\n", "`t.csv` has the column `target` twice"),
         ("target;emb_0\na;1\n", "`t.csv` has one column named `target;emb_0`: it seems to be separated by `;`"),
         ("target,emb_0\na,1\n\"b,2\nc,3\n", "`t.csv` line 3: a quote is opened and never closed"),
@@ -251,7 +251,7 @@ fn validate_lists_every_breach_and_read_says_how_many() {
         [
             "`t.csv` has no column `controle`, named as the control",
             "`t.csv` column `emb_0` looks like a feature and holds text: `oops` in row 2",
-            "`t.csv` has 1 labelled row without source (column `source`): rows 3",
+            "`t.csv` has 1 labelled row without source (column `source`): row 3",
         ]
     );
     assert!(!report.is_ok() && report.rows == 4);

@@ -90,6 +90,9 @@ fn one_hot(factor: &Factor) -> Matrix {
 }
 
 #[cfg(test)]
+mod path_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

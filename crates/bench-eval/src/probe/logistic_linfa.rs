@@ -30,7 +30,7 @@ use linfa_logistic::{LogisticRegression, MultiLogisticRegression};
 use ndarray::{Array1, Array2};
 
 use super::logistic::{LogisticSettings, check_input, classes_in_training, without_fit};
-use super::softmax::{Objective, Table};
+use super::softmax::{Objective, SMALL, Table};
 use super::{Probe, ProbeInput, Sink};
 use crate::{Error, Fold, Role};
 
@@ -110,7 +110,8 @@ impl Probe for LinfaLogisticProbe {
     ) -> Result<(), Error> {
         check_input(&input, folds)?;
         let LogisticSettings { c, max_iterations, tolerance, standardise } = self.settings;
-        let table = Table::new(input, Objective { c, standardise, most_iterations: max_iterations, tolerance });
+        let objective = Objective { c, standardise, most_iterations: max_iterations, tolerance, small: SMALL };
+        let table = Table::new(input, objective);
         for (i, fold) in folds.iter().enumerate() {
             let seen = classes_in_training(&input, fold);
             let result = without_fit(&input, fold, &seen).unwrap_or_else(|| {

@@ -96,7 +96,12 @@ pub(crate) fn foot(canvas: &mut Canvas<'_>, note: &str, width: f64, height: f64)
 /// `target · 9 classes · 27,000 rows`: what a figure rests on.
 pub(crate) fn basis(view: &View<'_>) -> String {
     let data = &view.record.data;
-    format!("{} · {} · {}", text::short(&data.label), number::plural(data.labels.len(), "label"), number::plural(data.rows, "row"))
+    format!(
+        "{} · {} · {}",
+        text::short(&data.label),
+        number::plural(data.labels.len(), "label"),
+        number::plural(data.rows, "row")
+    )
 }
 
 /// A legend that grows downwards.

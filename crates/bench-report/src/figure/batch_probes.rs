@@ -51,12 +51,24 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         probe_title(probe),
         text::list(&panels.iter().map(|p| rows_title(p)).collect::<Vec<_>>())
     )];
-    caption.push(if low < 0.0 { "The axis reaches below zero, because some values are under chance.".to_owned() } else { "The axis starts at zero.".to_owned() });
+    caption.push(if low < 0.0 {
+        "The axis reaches below zero, because some values are under chance.".to_owned()
+    } else {
+        "The axis starts at zero.".to_owned()
+    });
     let gaps: Vec<String> = of_probe
         .iter()
         .filter(|p| p.corrected.is_none())
         .take(6)
-        .map(|p| format!("{} from {} ({}: {})", text::name(&p.target), text::name(&p.model), rows_title(&p.rows), view::why(p.reason.as_deref())))
+        .map(|p| {
+            format!(
+                "{} from {} ({}: {})",
+                text::name(&p.target),
+                text::name(&p.model),
+                rows_title(&p.rows),
+                view::why(p.reason.as_deref())
+            )
+        })
         .collect();
     if !gaps.is_empty() {
         caption.push(format!("Missing, marked by a cross: {}.", gaps.join("; ")));
@@ -85,7 +97,13 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
                         .enumerate()
                         .filter_map(|(m, model)| {
                             let found = here.iter().find(|p| p.model == model.name)?;
-                            Some(Bar { value: found.corrected, interval: None, hollow: false, series: m, colour: palette::series(m) })
+                            Some(Bar {
+                                value: found.corrected,
+                                interval: None,
+                                hollow: false,
+                                series: m,
+                                colour: palette::series(m),
+                            })
                         })
                         .collect();
                     let note = here.first().map_or("not asked".to_owned(), |p| number::plural(p.levels, "level"));
@@ -109,7 +127,11 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         protocol: None,
         probe: Some(probe.to_owned()),
         split: None,
-        alt: format!("Bar chart of corrected accuracy for {} of {}. All values are in the batch-probe table.", text::list(&targets.iter().map(|t| text::name(t)).collect::<Vec<_>>()), number::plural(models.len(), "model")),
+        alt: format!(
+            "Bar chart of corrected accuracy for {} of {}. All values are in the batch-probe table.",
+            text::list(&targets.iter().map(|t| text::name(t)).collect::<Vec<_>>()),
+            number::plural(models.len(), "model")
+        ),
         title,
         caption,
         svg: drawing.svg,

@@ -12,7 +12,9 @@ use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, Drawable, PathElement, PointCollection, Polygon, Rectangle, Text};
 use plotters::prelude::SVGBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle, register_font};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle, register_font,
+};
 
 use super::palette::{INK, PAPER};
 use crate::{Error, text};
@@ -59,7 +61,13 @@ pub(crate) struct Canvas<'b> {
 }
 
 /// Draws a figure of `width` x `height` CSS pixels.
-pub(crate) fn draw(id: &str, about: &About<'_>, width: f64, height: f64, paint: impl FnOnce(&mut Canvas<'_>)) -> Result<Drawing, Error> {
+pub(crate) fn draw(
+    id: &str,
+    about: &About<'_>,
+    width: f64,
+    height: f64,
+    paint: impl FnOnce(&mut Canvas<'_>),
+) -> Result<Drawing, Error> {
     register()?;
     let mut buffer = String::new();
     let (failure, layers) = {
@@ -116,7 +124,14 @@ impl Canvas<'_> {
     }
 
     /// A straight line in dashes of `on` with gaps of `off` (the back end has none of its own).
-    pub(crate) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), (on, off): (f64, f64), colour: RGBColor, stroke: f64) {
+    pub(crate) fn dashes(
+        &mut self,
+        from: (f64, f64),
+        to: (f64, f64),
+        (on, off): (f64, f64),
+        colour: RGBColor,
+        stroke: f64,
+    ) {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let length = dx.hypot(dy);
         let at = |d: f64| (from.0 + dx * d / length, from.1 + dy * d / length);
@@ -174,7 +189,16 @@ impl Canvas<'_> {
     }
 
     #[allow(clippy::too_many_arguments)] // one place, the parts of a text element
-    fn write(&mut self, content: &str, x: f64, y: f64, size: f64, anchor: Anchor, colour: RGBColor, turn: FontTransform) {
+    fn write(
+        &mut self,
+        content: &str,
+        x: f64,
+        y: f64,
+        size: f64,
+        anchor: Anchor,
+        colour: RGBColor,
+        turn: FontTransform,
+    ) {
         let h_pos = match anchor {
             Anchor::Start => HPos::Left,
             Anchor::Middle => HPos::Center,
@@ -248,7 +272,11 @@ pub(crate) fn cut(line: &str, width: f64, size: f64) -> String {
 fn register() -> Result<(), Error> {
     static DONE: OnceLock<bool> = OnceLock::new();
     let done = *DONE.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
-    if done { Ok(()) } else { Err(Error::Draw { figure: "all".to_owned(), reason: "the embedded font cannot be read".to_owned() }) }
+    if done {
+        Ok(())
+    } else {
+        Err(Error::Draw { figure: "all".to_owned(), reason: "the embedded font cannot be read".to_owned() })
+    }
 }
 
 /// Outer size to a tenth, title, description and run id in, raster layers on top.

@@ -21,8 +21,7 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     let value = |a: &str, b: &str| {
         pairs.iter().find(|p| p.a == a && p.b == b).and_then(|p| p.cramers_v_corrected.or(p.cramers_v))
     };
-    let values: Vec<Option<f64>> =
-        rows.iter().flat_map(|a| columns.iter().map(move |b| value(a, b))).collect();
+    let values: Vec<Option<f64>> = rows.iter().flat_map(|a| columns.iter().map(move |b| value(a, b))).collect();
     let scale = [(0.0, "0".to_owned()), (0.5, "0.5".to_owned()), (1.0, "1".to_owned())];
     let map = Heatmap {
         rows: &rows,
@@ -52,7 +51,9 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
         .iter()
         .filter_map(|p| Some((p, p.cramers_v_corrected.or(p.cramers_v)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(String::new(), |(p, v)| format!(" The strongest is {} with {}: {}.", text::name(&p.a), text::name(&p.b), number::fixed(v)));
+        .map_or(String::new(), |(p, v)| {
+            format!(" The strongest is {} with {}: {}.", text::name(&p.a), text::name(&p.b), number::fixed(v))
+        });
     Ok(vec![Figure {
         id: "confounding".to_owned(),
         kind: Kind::Confounding,

@@ -43,7 +43,11 @@ pub(crate) fn check(confusion: &Confusion) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Inconsistent {
-        what: format!("the confusion matrix of `{}` on `{}`", text::short(&confusion.model), text::short(&confusion.split)),
+        what: format!(
+            "the confusion matrix of `{}` on `{}`",
+            text::short(&confusion.model),
+            text::short(&confusion.split)
+        ),
         found: confusion.counts.len(),
         expected,
     })

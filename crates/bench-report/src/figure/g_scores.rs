@@ -23,7 +23,10 @@ const SPLITS: [&str; 3] = ["not-same-plate", "not-same-batch", "not-same-source"
 const MOST_MODELS: usize = 24;
 
 pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
-    view.protocols_and_probes().into_iter().filter_map(|(protocol, probe)| figure(view, protocol, probe).transpose()).collect()
+    view.protocols_and_probes()
+        .into_iter()
+        .filter_map(|(protocol, probe)| figure(view, protocol, probe).transpose())
+        .collect()
 }
 
 fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>, Error> {
@@ -79,7 +82,10 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
         caption.push("Values and intervals above 2 are cut; the table has them in full.".to_owned());
     }
     if !hollow.is_empty() {
-        caption.push(format!("Hollow bars: accuracy at chance on random splits, so the ratio means nothing ({}).", text::list(&hollow)));
+        caption.push(format!(
+            "Hollow bars: accuracy at chance on random splits, so the ratio means nothing ({}).",
+            text::list(&hollow)
+        ));
     }
     if !gaps.is_empty() {
         caption.push(format!("Missing, marked by a cross: {}.", gaps.join("; ")));
@@ -130,7 +136,12 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
         if !hollow.is_empty() {
             legend.note(canvas, "hollow: at chance");
         }
-        axis::foot(canvas, &format!("run {} · axis from zero · n: training / test rows", text::short(&view.record.run_id)), width, height);
+        axis::foot(
+            canvas,
+            &format!("run {} · axis from zero · n: training / test rows", text::short(&view.record.run_id)),
+            width,
+            height,
+        );
     })?;
     let alt = format!(
         "Bar chart of G-scores. {}. All values are in the G-score table.",
@@ -140,7 +151,13 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
             .map(|m| {
                 let values: Vec<String> = splits
                     .iter()
-                    .map(|s| format!("{} {}", g_symbol(s), found(&m.name, s).and_then(|x| x.value).map_or("missing".to_owned(), number::fixed)))
+                    .map(|s| {
+                        format!(
+                            "{} {}",
+                            g_symbol(s),
+                            found(&m.name, s).and_then(|x| x.value).map_or("missing".to_owned(), number::fixed)
+                        )
+                    })
                     .collect();
                 format!("{}: {}", text::name(&m.name), values.join(", "))
             })

@@ -23,7 +23,9 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
         .into_iter()
         .filter(|(protocol, probe)| {
             let rungs = view.ladder(protocol);
-            view.models().any(|m| rungs.iter().any(|r| view.summary(&m.name, protocol, &r.split.split, probe, "accuracy").is_some()))
+            view.models().any(|m| {
+                rungs.iter().any(|r| view.summary(&m.name, protocol, &r.split.split, probe, "accuracy").is_some())
+            })
         })
         .map(|(protocol, probe)| figure(view, protocol, probe))
         .collect()
@@ -54,7 +56,8 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         axis::head(canvas, view, &title, &axis::basis(view), width);
         let columns = rungs.len();
         // The band lies below the grid, the chance lines above it.
-        let edges: Vec<Option<(f64, f64)>> = rungs.iter().map(|r| view.control_band(protocol, &r.split.split, probe)).collect();
+        let edges: Vec<Option<(f64, f64)>> =
+            rungs.iter().map(|r| view.control_band(protocol, &r.split.split, probe)).collect();
         paint_band(canvas, &frame, &edges);
         frame.axis(canvas, "accuracy");
         for (value, dash) in [(data.uniform, (2.0, 3.0)), (data.majority, (7.0, 4.0))] {
@@ -64,7 +67,11 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
             let x = frame.column(i, columns);
             canvas.label(rung.title, x, frame.bottom() + 16.0, SMALL, Anchor::Middle);
             // `random` twice would say nothing; the unit that is divided does.
-            let detail = if rung.split.split == rung.title { format!("by {}", rung.split.unit) } else { rung.split.split.clone() };
+            let detail = if rung.split.split == rung.title {
+                format!("by {}", rung.split.unit)
+            } else {
+                rung.split.split.clone()
+            };
             let id = super::canvas::fit(&detail, frame.width / columns as f64 - 6.0, TINY);
             canvas.text(&id, x, frame.bottom() + 31.0, TINY, Anchor::Middle, GREY);
             let sizes = format!("n {} / {}", number::count(rung.split.n_train.1), number::count(rung.split.n_test.1));
@@ -189,7 +196,9 @@ fn caption(
         );
         let over: Vec<String> = clusters
             .iter()
-            .map(|(unit, n)| format!("{} {}", number::count(*n), if *n == 1 { text::name(unit) } else { view::plural_of(unit) }))
+            .map(|(unit, n)| {
+                format!("{} {}", number::count(*n), if *n == 1 { text::name(unit) } else { view::plural_of(unit) })
+            })
             .collect();
         let over = if over.is_empty() { String::new() } else { format!(" over {}", text::list(&over)) };
         format!("Whiskers are 95 % {methods} intervals of the cluster bootstrap{over}.")
@@ -209,7 +218,14 @@ fn caption(
     let few: Vec<String> = rungs
         .iter()
         .filter(|r| !r.split.pooled && r.split.folds > 1 && r.split.distinct_test_sets < r.split.folds)
-        .map(|r| format!("{} has {} for {} repeats", text::name(&r.split.split), number::plural(r.split.distinct_test_sets, "distinct test set"), r.split.folds))
+        .map(|r| {
+            format!(
+                "{} has {} for {} repeats",
+                text::name(&r.split.split),
+                number::plural(r.split.distinct_test_sets, "distinct test set"),
+                r.split.folds
+            )
+        })
         .collect();
     if !few.is_empty() {
         parts.push(format!("{}.", text::list(&few)));
@@ -220,7 +236,12 @@ fn caption(
             let found = view.summary(&model.name, protocol, &rung.split.split, probe, "accuracy");
             if found.and_then(|s| s.value).is_none() {
                 let reason = found.and_then(|s| s.reason.as_deref()).or(rung.split.reason.as_deref());
-                gaps.push(format!("{} on {} ({})", text::name(&model.name), text::name(&rung.split.split), view::why(reason)));
+                gaps.push(format!(
+                    "{} on {} ({})",
+                    text::name(&model.name),
+                    text::name(&rung.split.split),
+                    view::why(reason)
+                ));
             }
         }
     }
@@ -241,7 +262,8 @@ fn alt(view: &View<'_>, protocol: &str, probe: &str, rungs: &[Rung<'_>]) -> Stri
             let values: Vec<String> = rungs
                 .iter()
                 .map(|r| {
-                    let value = view.summary(&m.name, protocol, &r.split.split, probe, "accuracy").and_then(|s| s.value);
+                    let value =
+                        view.summary(&m.name, protocol, &r.split.split, probe, "accuracy").and_then(|s| s.value);
                     format!("{} {}", r.title, value.map_or("missing".to_owned(), number::fixed))
                 })
                 .collect();

@@ -23,8 +23,8 @@ mod raster;
 mod transfer;
 mod umap;
 
-pub use raster::DPI;
 pub(crate) use confusion::check as check_confusion;
+pub use raster::DPI;
 pub(crate) use umap::figure as umap_figure;
 
 /// What a figure shows, by which the page sorts it.

@@ -31,8 +31,10 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
     // The order of the data section; sources that it lacks follow.
     let known = view.record.data.sources.iter().map(|(name, _)| name.as_str());
     let used: Vec<&str> = cells.iter().flat_map(|t| [t.train.as_str(), t.test.as_str()]).collect();
-    let sources: Vec<String> =
-        distinct(known.filter(|s| used.contains(s)).chain(used.iter().copied())).into_iter().map(str::to_owned).collect();
+    let sources: Vec<String> = distinct(known.filter(|s| used.contains(s)).chain(used.iter().copied()))
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let found = |train: &str, test: &str| cells.iter().find(|t| t.train == train && t.test == test);
     let values: Vec<Option<f64>> = sources
         .iter()
@@ -52,7 +54,9 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         scale: &scale,
         scale_title: "accuracy",
     };
-    let gaps = distinct(cells.iter().filter(|t| t.accuracy.is_none()).map(|t| t.reason.as_deref().unwrap_or("no reason recorded")));
+    let gaps = distinct(
+        cells.iter().filter(|t| t.accuracy.is_none()).map(|t| t.reason.as_deref().unwrap_or("no reason recorded")),
+    );
     let absent = values.iter().filter(|v| v.is_none()).count();
     let title = format!("Transfer between sources, {}, {}", text::name(model), probe_title(probe));
     let mut caption = format!(
@@ -80,14 +84,21 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
     })?;
     let off: Vec<f64> = cells.iter().filter(|t| t.train != t.test).filter_map(|t| t.accuracy).collect();
     let range = off.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
-    let between = if off.is_empty() { "none".to_owned() } else { format!("{} to {}", number::fixed(range.0), number::fixed(range.1)) };
+    let between = if off.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{} to {}", number::fixed(range.0), number::fixed(range.1))
+    };
     Ok(Figure {
         id,
         kind: Kind::Transfer,
         protocol: None,
         probe: Some(probe.to_owned()),
         split: None,
-        alt: format!("Heat map of accuracy between {}; off the diagonal {between}. All values are in the transfer table.", number::plural(sources.len(), "source")),
+        alt: format!(
+            "Heat map of accuracy between {}; off the diagonal {between}. All values are in the transfer table.",
+            number::plural(sources.len(), "source")
+        ),
         title,
         caption,
         svg: drawing.svg,

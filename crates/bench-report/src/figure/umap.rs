@@ -49,16 +49,28 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     let method = if projection.method == "umap" { "UMAP".to_owned() } else { text::short(&projection.method) };
     let title = format!("{method} of {}", text::name(&projection.model));
     let points = if shown < projection.points {
-        format!("{} of {} points shown, drawn by the run's seed", number::count(shown), number::count(projection.points))
+        format!(
+            "{} of {} points shown, drawn by the run's seed",
+            number::count(shown),
+            number::count(projection.points)
+        )
     } else {
         format!("all {} points shown", number::count(shown))
     };
-    let trust = projection.trustworthiness.map_or(String::new(), |t| format!(" Trustworthiness at 15 neighbours: {}.", number::fixed(t)));
+    let trust = projection
+        .trustworthiness
+        .map_or(String::new(), |t| format!(" Trustworthiness at 15 neighbours: {}.", number::fixed(t)));
     let cut: Vec<String> = projection
         .colourings
         .iter()
         .filter(|c| c.levels.len() > DISTINCT_LEVELS)
-        .map(|c| format!("{} has {} levels, so the legend names the largest and neighbouring levels look alike", text::name(&c.by), number::count(c.levels.len())))
+        .map(|c| {
+            format!(
+                "{} has {} levels, so the legend names the largest and neighbouring levels look alike",
+                text::name(&c.by),
+                number::count(c.levels.len())
+            )
+        })
         .collect();
     let cut = if cut.is_empty() { String::new() } else { format!(" {}.", cut.join("; ")) };
     let caption = format!(

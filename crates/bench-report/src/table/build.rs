@@ -44,8 +44,14 @@ pub(crate) fn main_results(view: &View<'_>, protocol: &str, probe: &str) -> Tabl
 /// G, chance-corrected G* and gap of every model and split, with intervals.
 pub(crate) fn g_scores(view: &View<'_>, protocol: &str, probe: &str) -> Table {
     let of_pair = || view.record.summaries.iter().filter(|s| s.protocol == protocol && s.probe == probe);
-    let methods = view::interval_methods(of_pair().filter(|s| matches!(s.quantity.as_str(), "g" | "g-star" | "gap")).filter_map(view::spread));
-    let methods = if methods.is_empty() { "no interval was computed".to_owned() } else { format!("95 % {methods} intervals of the cluster bootstrap") };
+    let methods = view::interval_methods(
+        of_pair().filter(|s| matches!(s.quantity.as_str(), "g" | "g-star" | "gap")).filter_map(view::spread),
+    );
+    let methods = if methods.is_empty() {
+        "no interval was computed".to_owned()
+    } else {
+        format!("95 % {methods} intervals of the cluster bootstrap")
+    };
     let mut table = Table::new(
         &format!("g-scores-{}-{}", text::slug(protocol), text::slug(probe)),
         &format!("G-scores, {} protocol, {}", text::name(protocol), probe_title(probe)),
@@ -80,7 +86,9 @@ pub(crate) fn g_scores(view: &View<'_>, protocol: &str, probe: &str) -> Table {
                 Cell::Text(g_symbol(split)),
             ];
             row.extend(all.map(|s| match s {
-                Some(s) => or_missing(s.value, s.reason.as_deref(), |v| Cell::Estimate(v, view::spread(s).map(|x| x.interval))),
+                Some(s) => {
+                    or_missing(s.value, s.reason.as_deref(), |v| Cell::Estimate(v, view::spread(s).map(|x| x.interval)))
+                }
                 None => Cell::Missing("not computed".to_owned()),
             }));
             row.push(cluster.map_or(Cell::Blank, |(unit, n)| Cell::Text(format!("{n} × {unit}"))));
@@ -150,8 +158,16 @@ pub(crate) fn headline(view: &View<'_>, headline: &view::Headline<'_>) -> Table 
         ],
     );
     for model in view.models() {
-        let estimate = |split: &str, quantity: &str| match view.summary(&model.name, headline.protocol, split, headline.probe, quantity) {
-            Some(s) => or_missing(s.value, s.reason.as_deref(), |v| Cell::Estimate(v, view::spread(s).map(|x| x.interval))),
+        let estimate = |split: &str, quantity: &str| match view.summary(
+            &model.name,
+            headline.protocol,
+            split,
+            headline.probe,
+            quantity,
+        ) {
+            Some(s) => {
+                or_missing(s.value, s.reason.as_deref(), |v| Cell::Estimate(v, view::spread(s).map(|x| x.interval)))
+            }
             None => Cell::Missing("not computed".to_owned()),
         };
         let readable = match view.batch_probe(&model.name, origin) {
@@ -193,7 +209,9 @@ pub(crate) fn by_class(view: &View<'_>, headline: &view::Headline<'_>, models: u
     );
     for model in &models {
         for rung in &rungs {
-            table.columns.push(Column { title: format!("{}, {}", text::shorten(model, 18), rung.title), shape: Shape::Number });
+            table
+                .columns
+                .push(Column { title: format!("{}, {}", text::shorten(model, 18), rung.title), shape: Shape::Number });
         }
     }
     for (label, rows) in &view.record.data.labels {
@@ -201,7 +219,9 @@ pub(crate) fn by_class(view: &View<'_>, headline: &view::Headline<'_>, models: u
         for model in &models {
             for rung in &rungs {
                 row.push(match found.get(&(*model, rung.split.split.as_str(), label.as_str())) {
-                    Some(c) => c.recall.map_or_else(|| Cell::Missing("no test rows of the label".to_owned()), Cell::Number),
+                    Some(c) => {
+                        c.recall.map_or_else(|| Cell::Missing("no test rows of the label".to_owned()), Cell::Number)
+                    }
                     None => Cell::Missing("not scored".to_owned()),
                 });
             }
@@ -222,7 +242,9 @@ pub(crate) fn by_group(view: &View<'_>, headline: &view::Headline<'_>, models: u
         .record
         .per_group
         .iter()
-        .filter(|g| g.protocol == headline.protocol && g.probe == headline.probe && g.split == headline.hardest.split.split)
+        .filter(|g| {
+            g.protocol == headline.protocol && g.probe == headline.probe && g.split == headline.hardest.split.split
+        })
         .collect();
     let unit = &headline.hardest.split.unit;
     let mut table = Table::new(

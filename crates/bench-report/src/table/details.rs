@@ -11,6 +11,10 @@ fn words(text: &str) -> Cell {
     Cell::Text(text.to_owned())
 }
 
+fn prose(text: &str) -> Cell {
+    Cell::Prose(text.to_owned())
+}
+
 /// A cell for a value whose absence is explained by its place alone.
 fn number_or(value: Option<f64>, reason: &str) -> Cell {
     value.map_or_else(|| Cell::Missing(reason.to_owned()), Cell::Number)
@@ -201,7 +205,7 @@ pub(crate) fn controls(view: &View<'_>) -> Table {
             Some(false) => words("no"),
             None => Cell::Missing(why(c.reason.as_deref())),
         };
-        table.rows.push(vec![words(&c.control), words(&c.rule), words(&c.expected), words(&c.observed), holds]);
+        table.rows.push(vec![words(&c.control), prose(&c.rule), prose(&c.expected), prose(&c.observed), holds]);
     }
     table
 }
@@ -343,7 +347,8 @@ pub(crate) fn splits(view: &View<'_>) -> Table {
     );
     for s in &view.record.splits {
         let missing = || Cell::Missing(why(s.reason.as_deref()));
-        let leaks: Vec<String> = s.leaks.iter().filter(|(_, n)| *n > 0).map(|(unit, n)| format!("{} × {unit}", number::count(*n))).collect();
+        let leaks: Vec<String> =
+            s.leaks.iter().filter(|(_, n)| *n > 0).map(|(unit, n)| format!("{} × {unit}", number::count(*n))).collect();
         let made = s.reason.is_none();
         let mut row = vec![words(&s.protocol), words(&s.split), words(&s.unit)];
         row.extend(if made {
@@ -354,7 +359,7 @@ pub(crate) fn splits(view: &View<'_>) -> Table {
                 Cell::Text(number::span(s.n_test)),
                 Cell::Count(s.distinct_test_sets),
                 Cell::Count(s.unseen_test_rows),
-                if leaks.is_empty() { words("none") } else { Cell::Text(leaks.join(", ")) },
+                if leaks.is_empty() { words("none") } else { Cell::Prose(leaks.join(", ")) },
             ]
         } else {
             (0..7).map(|_| missing()).collect()
@@ -383,7 +388,8 @@ pub(crate) fn missing(view: &View<'_>) -> Table {
     let mut order = Vec::new();
     let mut counts: BTreeMap<[&str; 6], usize> = BTreeMap::new();
     for s in view.record.scores.iter().filter(|s| s.value.is_none()) {
-        let key = [&s.model, &s.protocol, &s.split, &s.probe, &s.metric, s.reason.as_deref().unwrap_or("no reason recorded")];
+        let key =
+            [&s.model, &s.protocol, &s.split, &s.probe, &s.metric, s.reason.as_deref().unwrap_or("no reason recorded")];
         let count = counts.entry(key).or_insert_with(|| {
             order.push(key);
             0
@@ -393,7 +399,7 @@ pub(crate) fn missing(view: &View<'_>) -> Table {
     for key in order {
         let mut row: Vec<Cell> = key[..5].iter().map(|k| words(k)).collect();
         row.push(Cell::Count(counts[&key]));
-        row.push(words(key[5]));
+        row.push(prose(key[5]));
         table.rows.push(row);
     }
     table
@@ -410,7 +416,8 @@ pub(crate) fn confusion_counts(view: &View<'_>) -> Result<Option<String>, crate:
     let mut out = "model,protocol,split,probe,true,predicted,count\r\n".to_owned();
     for c in &view.record.confusion {
         crate::figure::check_confusion(c)?;
-        let place: Vec<String> = [&c.model, &c.protocol, &c.split, &c.probe].iter().map(|t| crate::text::csv(t)).collect();
+        let place: Vec<String> =
+            [&c.model, &c.protocol, &c.split, &c.probe].iter().map(|t| crate::text::csv(t)).collect();
         let names: Vec<String> = c.classes.iter().map(|t| crate::text::csv(t)).collect();
         for (at, count) in c.counts.iter().enumerate() {
             let (row, column) = (at / names.len(), at % names.len());

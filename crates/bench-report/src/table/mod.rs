@@ -16,7 +16,8 @@ pub(crate) use write::push_record;
 
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
 pub(crate) use details::{
-    batch_probes, comparisons, confounding, confusion_counts, controls, fits, missing, per_class, per_group, ranks, splits, transfer,
+    batch_probes, comparisons, confounding, confusion_counts, controls, fits, missing, per_class, per_group, ranks,
+    splits, transfer,
 };
 
 /// How a column is aligned and how many CSV columns it takes.
@@ -44,8 +45,10 @@ pub struct Column {
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// A name or words, in full.
+    /// A name, in full; cut to forty characters where people read it.
     Text(String),
+    /// Words of a sentence; cut later than names.
+    Prose(String),
     /// A count.
     Count(usize),
     /// A number with three decimals.
@@ -86,7 +89,10 @@ impl Table {
             id: id.to_owned(),
             title: title.to_owned(),
             note: note.to_owned(),
-            columns: columns.iter().map(|(title, shape)| Column { title: (*title).to_owned(), shape: *shape }).collect(),
+            columns: columns
+                .iter()
+                .map(|(title, shape)| Column { title: (*title).to_owned(), shape: *shape })
+                .collect(),
             rows: Vec::new(),
         }
     }
@@ -130,6 +136,8 @@ pub(crate) fn markdown_body(table: &Table) -> String {
 pub(crate) fn shown(cell: &Cell, reasons: &[&str]) -> String {
     match cell {
         Cell::Text(words) => text::short(words),
+        Cell::Prose(words) if words.trim().is_empty() => "—".to_owned(),
+        Cell::Prose(words) => text::reason(words),
         Cell::Count(n) => number::count(*n),
         Cell::Number(v) => number::fixed(*v),
         Cell::Size(v) => number::significant(*v),

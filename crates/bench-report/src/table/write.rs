@@ -20,7 +20,13 @@ pub(super) fn markdown(table: &Table, headed: bool) -> String {
     let cell = |s: &str| text::markdown(s);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     out.push_str(&line(table.columns.iter().map(|c| cell(&text::short(&c.title))).collect()));
-    out.push_str(&line(table.columns.iter().map(|c| if c.shape == Shape::Text { ":--".to_owned() } else { "--:".to_owned() }).collect()));
+    out.push_str(&line(
+        table
+            .columns
+            .iter()
+            .map(|c| if c.shape == Shape::Text { ":--".to_owned() } else { "--:".to_owned() })
+            .collect(),
+    ));
     for row in &table.rows {
         out.push_str(&line(row.iter().map(|c| cell(&shown(c, &reasons))).collect()));
     }
@@ -42,7 +48,8 @@ pub(super) fn csv(table: &Table) -> String {
     }
     push_record(&mut out, &heads);
     for row in &table.rows {
-        let mut fields: Vec<String> = row.iter().zip(&table.columns).flat_map(|(cell, column)| csv_fields(cell, column.shape)).collect();
+        let mut fields: Vec<String> =
+            row.iter().zip(&table.columns).flat_map(|(cell, column)| csv_fields(cell, column.shape)).collect();
         if explain {
             let reasons: Vec<String> = row
                 .iter()
@@ -77,7 +84,7 @@ fn csv_heads(column: &Column) -> Vec<String> {
 
 fn csv_fields(cell: &Cell, shape: Shape) -> Vec<String> {
     let mut fields = match cell {
-        Cell::Text(words) => vec![text::csv(words)],
+        Cell::Text(words) | Cell::Prose(words) => vec![text::csv(words)],
         Cell::Count(n) => vec![n.to_string()],
         Cell::Number(v) | Cell::Size(v) | Cell::Probability(v) => vec![v.to_string()],
         Cell::Spread(mean, sd) => vec![mean.to_string(), sd.map_or(String::new(), |s| s.to_string())],

@@ -73,7 +73,14 @@ pub(crate) fn record(points: usize) -> RunRecord {
         });
     }
     for name in CONTROLS {
-        r.models.push(ModelInfo { name: name.into(), kind: ModelKind::Control, origin: "generated".into(), dims: 8, rows: 27_000, ..ModelInfo::default() });
+        r.models.push(ModelInfo {
+            name: name.into(),
+            kind: ModelKind::Control,
+            origin: "generated".into(),
+            dims: 8,
+            rows: 27_000,
+            ..ModelInfo::default()
+        });
     }
     for (p, protocol) in ["paper", "strict"].into_iter().enumerate() {
         for (split, unit) in SPLITS {
@@ -143,7 +150,12 @@ fn cells(r: &mut RunRecord, model: &str, protocol: &str, probe: &str, base: f64,
         let value = base * (1.0 - (1.0 - kept) * loss);
         let missing = model == "emb-c" && split == "not-same-batch" && protocol == "strict";
         let reason = missing.then(|| "class `KRAS` never occurs in training".to_owned());
-        for (metric, value) in [("accuracy", value), ("balanced-accuracy", value - 0.004), ("f1-macro", value - 0.011), ("log-loss", 2.2 - value)] {
+        for (metric, value) in [
+            ("accuracy", value),
+            ("balanced-accuracy", value - 0.004),
+            ("f1-macro", value - 0.011),
+            ("log-loss", 2.2 - value),
+        ] {
             for repeat in 0..5 {
                 r.scores.push(Score {
                     model: model.into(),
@@ -186,7 +198,9 @@ fn cells(r: &mut RunRecord, model: &str, protocol: &str, probe: &str, base: f64,
         if split != "random" {
             let g = value / base;
             let half = 0.03 + 0.3 * (1.0 - g).abs();
-            for (quantity, value) in [("g", g), ("g-star", (value - 0.115) / (base - 0.115).max(0.002)), ("gap", base - value)] {
+            for (quantity, value) in
+                [("g", g), ("g-star", (value - 0.115) / (base - 0.115).max(0.002)), ("gap", base - value)]
+            {
                 r.summaries.push(Summary {
                     model: model.into(),
                     protocol: protocol.into(),
@@ -196,7 +210,8 @@ fn cells(r: &mut RunRecord, model: &str, protocol: &str, probe: &str, base: f64,
                     value: (!missing).then_some(value),
                     repeats: 5,
                     percentile: (!missing).then_some(Interval { low: value - half, high: value + half }),
-                    bca: (!missing && quantity == "g").then_some(Interval { low: value - half, high: value + 0.9 * half }),
+                    bca: (!missing && quantity == "g")
+                        .then_some(Interval { low: value - half, high: value + 0.9 * half }),
                     cluster: Some((unit.into(), 5)),
                     reason: reason.clone(),
                     ..Summary::default()
@@ -244,7 +259,11 @@ fn details(r: &mut RunRecord) {
                     let counts = (0..n * n)
                         .map(|at| {
                             let (i, j) = (at / n, at % n);
-                            if i == j { 400.0 - 30.0 * s as f64 - 90.0 * m as f64 } else { 5.5 + ((i * 7 + j * 3) % 11) as f64 * (1.0 + s as f64) }
+                            if i == j {
+                                400.0 - 30.0 * s as f64 - 90.0 * m as f64
+                            } else {
+                                5.5 + ((i * 7 + j * 3) % 11) as f64 * (1.0 + s as f64)
+                            }
                         })
                         .collect();
                     r.confusion.push(Confusion {
@@ -291,7 +310,9 @@ fn details(r: &mut RunRecord) {
             }
         }
         for (t, (target, levels)) in
-            [("source", 5), ("batch", 24), ("plate", 48), ("well-row", 16), ("well-column", 24), ("well-edge", 2)].into_iter().enumerate()
+            [("source", 5), ("batch", 24), ("plate", 48), ("well-row", 16), ("well-column", 24), ("well-edge", 2)]
+                .into_iter()
+                .enumerate()
         {
             for rows in ["treated", "controls"] {
                 let missing = target == "well-row" && rows == "controls";
@@ -319,7 +340,11 @@ fn details(r: &mut RunRecord) {
             high: [2.0, 2.0, 3.0][m],
         });
     }
-    for (a, b, difference, p, p_holm) in [("emb-a", "emb-b", -0.117, 0.0002, 0.0012), ("emb-a", "emb-c", 0.51, 0.0002, 0.0012), ("emb-b", "emb-c", 0.62, 0.0002, 0.0012)] {
+    for (a, b, difference, p, p_holm) in [
+        ("emb-a", "emb-b", -0.117, 0.0002, 0.0012),
+        ("emb-a", "emb-c", 0.51, 0.0002, 0.0012),
+        ("emb-b", "emb-c", 0.62, 0.0002, 0.0012),
+    ] {
         r.comparisons.push(Comparison {
             a: a.into(),
             b: b.into(),
@@ -356,7 +381,12 @@ fn confounding() -> Confounding {
             pair("compound", "well", 18, 384, Some(1.0)),
             pair("compound", "source", 18, 5, None),
         ],
-        single: vec![SingleLevel { unit: "compound".into(), label: "KRAS".into(), level: "AAAA-BBBB-N".into(), rows: 3000 }],
+        single: vec![SingleLevel {
+            unit: "compound".into(),
+            label: "KRAS".into(),
+            level: "AAAA-BBBB-N".into(),
+            rows: 3000,
+        }],
         compounds: 18,
         single_position_compounds: 16,
         notes: vec!["Label and well position are nearly one: the plate map is the same everywhere.".into()],
@@ -364,19 +394,29 @@ fn confounding() -> Confounding {
 }
 
 fn controls() -> Vec<ControlCheck> {
-    let check = |control: &str, rule: &str, expected: &str, observed: &str, holds: Option<bool>, reason: Option<&str>| ControlCheck {
-        control: control.into(),
-        rule: rule.into(),
-        expected: expected.into(),
-        observed: observed.into(),
-        holds,
-        reason: reason.map(String::from),
-    };
+    let check =
+        |control: &str, rule: &str, expected: &str, observed: &str, holds: Option<bool>, reason: Option<&str>| {
+            ControlCheck {
+                control: control.into(),
+                rule: rule.into(),
+                expected: expected.into(),
+                observed: observed.into(),
+                holds,
+                reason: reason.map(String::from),
+            }
+        };
     vec![
         check("constant", "accuracy is that of the most frequent label", "0.115", "0.115", Some(true), None),
         check("noise", "accuracy is not above chance", "at most 0.13", "0.108", Some(true), None),
         check("one-hot-label", "accuracy is perfect", "at least 0.999", "1.000", Some(true), None),
-        check("one-hot-source", "source can be read perfectly", "at least 0.999", "", None, Some("no batch probe was asked for")),
+        check(
+            "one-hot-source",
+            "source can be read perfectly",
+            "at least 0.999",
+            "",
+            None,
+            Some("no batch probe was asked for"),
+        ),
     ]
 }
 
@@ -390,7 +430,9 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
         let (label, source, batch) = (stream.below(9), plate * 5 / plates, plate / 2);
         let (lx, ly) = ((label % 3) as f64, (label / 3) as f64);
         let shift = source as f64 * if model == "emb-a" { 0.16 } else { 0.02 };
-        let place = |centre: f64, noise: f64| (16_000.0 + 17_000.0 * (centre + shift - 0.3) + 2600.0 * noise).clamp(0.0, 65_535.0) as u16;
+        let place = |centre: f64, noise: f64| {
+            (16_000.0 + 17_000.0 * (centre + shift - 0.3) + 2600.0 * noise).clamp(0.0, 65_535.0) as u16
+        };
         x.push(place(lx, stream.normal()));
         y.push(place(ly, stream.normal()));
         for (list, code) in codes.iter_mut().zip([label, source, batch, plate]) {
@@ -411,7 +453,11 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
         colourings: vec![
             Colouring { by: "label".into(), levels: LABELS.map(String::from).to_vec(), codes: labels },
             Colouring { by: "source".into(), levels: SOURCES.map(String::from).to_vec(), codes: sources },
-            Colouring { by: "batch".into(), levels: names("source/2021_04_26_Batch", plates.div_ceil(2)), codes: batches },
+            Colouring {
+                by: "batch".into(),
+                levels: names("source/2021_04_26_Batch", plates.div_ceil(2)),
+                codes: batches,
+            },
             Colouring { by: "plate".into(), levels: names("BR001170", plates), codes: plate_codes },
         ],
     }
@@ -438,8 +484,15 @@ pub(crate) fn hostile(points: usize) -> RunRecord {
     let mut r = record(points);
     let names = hostile_names();
     let label = |old: &str| LABELS.iter().position(|l| *l == old).map_or_else(|| old.to_owned(), |i| names[i].clone());
-    let source = |old: &str| SOURCES.iter().position(|l| *l == old).map_or_else(|| old.to_owned(), |i| format!("{}{}", names[(i + 4) % 9], i));
-    let model = |old: &str| MODELS.iter().position(|m| m.0 == old).map_or_else(|| old.to_owned(), |i| names[[0, 2, 4][i]].clone());
+    let source = |old: &str| {
+        SOURCES
+            .iter()
+            .position(|l| *l == old)
+            .map_or_else(|| old.to_owned(), |i| format!("{}{}", names[(i + 4) % 9], i))
+    };
+    let model = |old: &str| {
+        MODELS.iter().position(|m| m.0 == old).map_or_else(|| old.to_owned(), |i| names[[0, 2, 4][i]].clone())
+    };
     let nasty = names.join(" ");
     r.suite.simulated = true;
     r.suite.title.clone_from(&names[0]);

@@ -32,4 +32,5 @@ mod solve;
 mod table;
 mod tile;
 
+pub(super) use solve::SMALL;
 pub(super) use table::{Objective, Table};

@@ -3,7 +3,9 @@
 //! # What
 //! Passes run in `f32` until a problem's predicted decrease is below the tolerance or rounding
 //! stops it; then its point is evaluated anew in `f64`, and if that does not confirm the end it
-//! is carried on in `f64`. So every result is certified in double precision.
+//! is carried on in `f64`. So every result is certified in double precision. Tables that are
+//! small or mostly repeats run in `f64` from the start, to a hundredth of the tolerance: there
+//! more digits cost nothing.
 //!
 //! # Where it fits
 //! A problem that is done leaves the group; the numbers of the others do not change by it.
@@ -21,6 +23,11 @@ pub(super) const MEMORY: usize = 10;
 /// Bytes that the remembered pairs of one problem may take.
 const MEMORY_BYTES: usize = 256 << 20;
 
+/// Values (rows times features) up to which a table is small.
+pub(in crate::probe) const SMALL: usize = 1 << 20;
+/// Share of the tolerance to which such a table is solved.
+const FINER: f64 = 0.01;
+
 /// When to stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -28,6 +35,8 @@ pub(super) struct Limits {
     /// Predicted decrease, as a share of the objective.
     pub(super) tolerance: f64,
     pub(super) standardise: bool,
+    /// Values up to which a table runs in `f64` throughout; [`SMALL`] but for tests.
+    pub(super) small: usize,
 }
 
 /// A fitted problem.
@@ -55,6 +64,8 @@ struct State<'a> {
     precondition: Precondition,
     optimiser: Lbfgs,
     phase: Phase,
+    /// Predicted decrease at which the fit has converged, as a share of the objective.
+    tolerance: f64,
     converged: bool,
     /// Whether the double-precision search has been restarted without its history.
     retried: bool,
@@ -87,7 +98,7 @@ pub(super) fn solve(
             active.iter().map(|s| Job { problem: s.problem, point: s.optimiser.trial() }).collect();
         let values = if phase == Phase::Single { single.evaluate(&jobs) } else { double.evaluate(&jobs) };
         drop(jobs);
-        active.par_iter_mut().zip(values).for_each(|(state, value)| state.advance(value, limits));
+        active.par_iter_mut().zip(values).for_each(|(state, value)| state.advance(value));
         tick(states.iter().filter(|s| s.phase == Phase::Done).count());
     }
     states
@@ -105,26 +116,26 @@ pub(super) fn solve(
 impl<'a> State<'a> {
     fn new(rows: &Rows<'_>, shared: &Shared, problem: &'a Problem, limits: Limits) -> Self {
         let start = problem.start(rows.features);
-        // Rows that stand for many are few, so double precision costs nothing there, and their
-        // residuals are differences of large counts.
-        let phase = if matches!(problem.targets, Targets::Counts { .. }) { Phase::Double } else { Phase::Single };
+        // Rows that stand for many have residuals that are differences of large counts.
+        let cheap = matches!(problem.targets, Targets::Counts { .. }) || rows.len * rows.width() <= limits.small;
         Self {
             precondition: shared.precondition(rows, problem, limits.standardise),
             optimiser: Lbfgs::new(start.clone(), memory(start.len()), limits.most_iterations),
             problem,
-            phase,
+            phase: if cheap { Phase::Double } else { Phase::Single },
+            tolerance: limits.tolerance * if cheap { FINER } else { 1.0 },
             converged: false,
             retried: false,
         }
     }
 
-    fn advance(&mut self, value: Value, limits: Limits) {
+    fn advance(&mut self, value: Value) {
         let Self { problem, precondition, optimiser, .. } = self;
         let mut gradient = value.gradient;
         let penalty = problem.penalise(optimiser.trial(), &mut gradient);
         let precision = match self.phase {
-            Phase::Single => Precision { noise: 1e-6, tolerance: 0.5 * limits.tolerance },
-            _ => Precision { noise: 1e-13, tolerance: limits.tolerance },
+            Phase::Single => Precision { noise: 1e-6, tolerance: 0.5 * self.tolerance },
+            _ => Precision { noise: 1e-13, tolerance: self.tolerance },
         };
         let next =
             optimiser.advance(value.loss + penalty, gradient, precision, &|g: &[f64]| precondition.apply(problem, g));

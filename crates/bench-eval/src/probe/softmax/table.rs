@@ -24,6 +24,8 @@ pub(in crate::probe) struct Objective {
     pub(in crate::probe) most_iterations: usize,
     /// Predicted decrease of the next step, as a share of the objective.
     pub(in crate::probe) tolerance: f64,
+    /// Values up to which a table runs in `f64` throughout.
+    pub(in crate::probe) small: usize,
 }
 
 /// All that the folds of one table share.
@@ -58,9 +60,9 @@ impl<'a> Table<'a> {
     /// Fits folds together, each with at least two classes in training; `tick` gets the number
     /// of those done.
     pub(in crate::probe) fn solve(&self, folds: &[&Fold], tick: &dyn Fn(usize)) -> Vec<Solved> {
-        let Objective { standardise, most_iterations, tolerance, .. } = self.objective;
+        let Objective { standardise, most_iterations, tolerance, small, .. } = self.objective;
         let problems: Vec<Problem> = folds.par_iter().map(|fold| self.problem(fold)).collect();
-        let limits = Limits { most_iterations, tolerance, standardise };
+        let limits = Limits { most_iterations, tolerance, standardise, small };
         let solutions = solve(&self.rows, &self.shared, &problems, limits, tick);
         problems.into_iter().zip(solutions).map(|(problem, solution)| Solved { problem, solution }).collect()
     }
