@@ -73,7 +73,7 @@ pub struct Csv {
 
 impl Csv {
     /// A balanced experiment: 3 sources x 2 batches x 2 plates x `wells` wells, `labels` labels
-    /// with two compounds each, DMSO in every sixth well, 6 features that carry label and source.
+    /// with two compounds each and equally many wells, DMSO in the last wells, 6 features that carry label and source.
     pub fn experiment(wells: usize, labels: usize) -> Self {
         let mut header: Vec<String> =
             ["source", "batch", "plate", "well", "compound", "target", "control"].map(String::from).to_vec();
@@ -84,7 +84,7 @@ impl Csv {
             for batch in 0..2 {
                 for plate in 0..2 {
                     for well in 0..wells {
-                        let treated = well % 6 != 5;
+                        let treated = well < wells * 5 / 6 / labels * labels;
                         let label = well % labels;
                         let name = format!("{}{:02}", (b'A' + (well / 24) as u8) as char, well % 24 + 1);
                         let mut row = vec![

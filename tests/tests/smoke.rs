@@ -23,7 +23,9 @@ fn the_smoke_suite_ends_with_a_report_and_a_second_run_does_nothing() {
     assert_eq!(bench_core::digest::of_scores(&record.scores), record.scores_digest);
     assert!(record.controls.iter().all(|c| c.holds != Some(false)), "{:#?}", record.controls);
     assert!(record.verdict.iter().any(|v| v.to_lowercase().contains("simulated")), "{:?}", record.verdict);
-    let leftover: Vec<_> = walk(&run).into_iter().filter(|p| p.contains(".tmp") || p.contains(".steps")).collect();
+    let inside = |p: &String| p.strip_prefix(run.to_str().expect("a path")).unwrap_or(p).to_owned();
+    let leftover: Vec<_> =
+        walk(&run).iter().map(inside).filter(|p| p.contains(".tmp") || p.contains(".steps")).collect();
     assert!(leftover.is_empty(), "{leftover:?}");
 
     let before = modified(&run);

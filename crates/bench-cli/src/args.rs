@@ -231,6 +231,9 @@ pub(crate) struct ScoringArgs {
     /// Repeats of every random split
     #[arg(long, value_name = "N")]
     pub(crate) repeats: Option<usize>,
+    /// Most rows that may be tested [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_test_rows: Option<usize>,
     /// Bootstrap draws
     #[arg(long, value_name = "N")]
     pub(crate) bootstrap: Option<usize>,

@@ -198,6 +198,10 @@ pub(crate) fn scoring(suite: &mut Suite, args: &ScoringArgs) -> Result<Vec<Strin
         suite.probes.knn.ties = suite::vote_ties(ties)?;
         mark("probes.knn.ties");
     }
+    if let Some(rows) = args.max_test_rows {
+        suite.splits.max_test_rows = rows;
+        mark("splits.max-test-rows");
+    }
     if let Some(draws) = args.bootstrap {
         suite.uncertainty.bootstrap = draws;
         mark("uncertainty.bootstrap");

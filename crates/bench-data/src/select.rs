@@ -71,10 +71,14 @@ pub(crate) fn select(
     }
     if treated.is_empty() {
         let why = match candidates {
-            0 => "every row is a control",
-            _ => "no row passes `--where`",
+            0 => "every row is a control".to_owned(),
+            _ => {
+                let filters = &options.selection.filters;
+                let shown: Vec<String> = filters.iter().map(|(c, v)| format!("`--where {c}={}`", v.join(","))).collect();
+                format!("no row passes {}", shown.join(" and "))
+            }
         };
-        report.errors.push(Error::EmptySelection { file: report.file.clone(), why: why.to_owned() });
+        report.errors.push(Error::EmptySelection { file: report.file.clone(), why });
         return None;
     }
     let Some(label) = roles.label else {

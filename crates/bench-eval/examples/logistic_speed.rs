@@ -36,7 +36,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let probe = LogisticProbe::new(settings)?;
     let borrowed: Vec<&Fold> = folds.iter().collect();
-    println!("{}", std::fs::read_to_string("/proc/self/stat")?);
     let start = Instant::now();
     let mut saved = Ok(());
     probe.run(input, &borrowed, &|_, _| {}, &mut |fold, result| match result {
@@ -63,7 +62,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     saved?;
     println!("total {:.2} s", start.elapsed().as_secs_f64());
-    println!("{}", std::fs::read_to_string("/proc/self/stat")?);
     Ok(())
 }
 

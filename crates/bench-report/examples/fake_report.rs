@@ -1,5 +1,6 @@
 //! Writes the report of a made-up record, to look at the figures and the page:
-//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated]`.
+//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|RECORD.json]`.
+//! Given a record, it writes the report of that one.
 
 use std::path::Path;
 
@@ -18,7 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             record.verdict = bench_report::verdict(&record);
             record
         }
-        _ => fake::record(20_000),
+        Some(path) => {
+            let mut record: bench_core::RunRecord = serde_json::from_slice(&std::fs::read(path)?)?;
+            record.verdict = bench_report::verdict(&record);
+            record
+        }
+        None => fake::record(20_000),
     };
     for artifact in bench_report::render(&record)? {
         let path = Path::new(&folder).join(&artifact.path);

@@ -91,7 +91,7 @@ fn values(view: &View<'_>, figures: &[Figure], cards: &[Card], budget: Budget) -
         policy => policy(),
         style => Value::from_safe_string(STYLE.to_owned()),
         script => Value::from_safe_string(SCRIPT.to_owned()),
-        title => text::short(title),
+        title => text::reason(title),
         run_id => text::name(&record.run_id),
         simulated => view.simulated(),
         trusted => trust,

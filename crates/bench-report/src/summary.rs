@@ -17,7 +17,7 @@ pub fn summary(record: &RunRecord) -> String {
     let view = View::new(record);
     let mut out = String::new();
     let title = if record.suite.title.is_empty() { &record.suite.id } else { &record.suite.title };
-    let _ = writeln!(out, "# {}\n", markdown(&name(title)));
+    let _ = writeln!(out, "# {}\n", markdown(&reason(title)));
     if let Some(line) = view.simulated() {
         let _ = writeln!(out, "> **{}**\n", markdown(line));
     }

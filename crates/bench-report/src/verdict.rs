@@ -126,7 +126,7 @@ fn of_models(view: &View<'_>, headline: &Headline<'_>, simulated: bool) -> Vec<S
 
 /// What one model keeps, and how well the origin can be read from it.
 fn of_model(view: &View<'_>, headline: &Headline<'_>, model: &str) -> String {
-    let Headline { protocol, probe, base, hardest } = *headline;
+    let Headline { protocol, probe, base, hardest } = headline;
     let name = text::name(model);
     let find = |split: &str, quantity: &str| view.summary(model, protocol, split, probe, quantity);
     let chance = view.chance();
@@ -139,18 +139,27 @@ fn of_model(view: &View<'_>, headline: &Headline<'_>, model: &str) -> String {
 
     let Some(base_accuracy) = on_base.filter(|s| s.value.is_some()) else {
         let reason = on_base.and_then(|s| s.reason.as_deref()).or(base.split.reason.as_deref());
-        return format!("there is no verdict on {name}: its accuracy on random splits is missing ({}).", why(reason));
+        return format!("there is no verdict on {name}: its accuracy on {} is missing ({}).", base.noun, why(reason));
     };
     if reaches(base_accuracy, chance) {
         return format!(
-            "{name} carries no label information that this probe can read: accuracy {} on random splits ({how}); its G-scores mean nothing{origin}.",
-            with_interval(base_accuracy)
+            "{name} carries no label information that this probe can read: accuracy {} on {} ({how}); its G-scores mean nothing{origin}.",
+            with_interval(base_accuracy),
+            base.noun
         );
     }
     if hardest.split.split == base.split.split {
         return format!(
-            "{name} reaches an accuracy of {} on random splits ({how}); no split holds out whole plates, batches or sources, so nothing can be said about new ones{origin}.",
-            with_interval(base_accuracy)
+            "{name} reaches an accuracy of {} on {} ({how}); no split holds out whole plates, batches or sources, so nothing can be said about new ones{origin}.",
+            with_interval(base_accuracy),
+            base.noun
+        );
+    }
+    if g.is_none() && hardest.split.reason.is_none() {
+        let tested = on_hardest.map_or_else(|| "missing".to_owned(), with_interval);
+        return format!(
+            "{name} reaches an accuracy of {tested} on {} ({how}); no G-score was computed for it{origin}.",
+            hardest.phrase
         );
     }
     let Some((g, kept)) = g.and_then(|g| Some((g, g.value?))) else {
@@ -165,19 +174,25 @@ fn of_model(view: &View<'_>, headline: &Headline<'_>, model: &str) -> String {
     let lost = on_hardest.filter(|s| s.value.is_some() && reaches(s, chance));
     if let Some(lost) = lost {
         return format!(
-            "{name} falls to chance on {}: accuracy {} against {} on random splits ({number}){origin}.",
+            "{name} falls to chance on {}: accuracy {} against {} on {} ({number}){origin}.",
             hardest.phrase,
             with_interval(lost),
-            with_interval(base_accuracy)
+            with_interval(base_accuracy),
+            base.noun
         );
     }
     let sentence = match spread(g).map(|s| s.interval) {
-        Some(i) if i.low <= 1.0 && i.high >= 1.0 => {
+        Some(i) if i.low < 1.0 && i.high >= 1.0 => format!(
+            "no loss of {name} is detectable on {} ({number}), but one of up to {} is not excluded",
+            hardest.phrase,
+            number::percent(1.0 - i.low)
+        ),
+        Some(i) if i.low == 1.0 => {
             format!("no loss of {name} is detectable on {} ({number})", hardest.phrase)
         }
         Some(i) if i.low > 1.0 => format!(
-            "{name} does better on {} than on random splits ({number}), which points at easier held-out groups; see the table per group",
-            hardest.phrase
+            "{name} does better on {} than on {} ({number}), which points at easier held-out groups; see the table per group",
+            hardest.phrase, base.noun
         ),
         Some(_) => format!("{name} keeps {} of its accuracy on {} ({number})", number::percent(kept), hardest.phrase),
         None => format!(
@@ -208,17 +223,16 @@ fn origin(view: &View<'_>, headline: &Headline<'_>, model: &str) -> String {
 
 /// Which model is best on the hardest split, and which cannot be told from it.
 fn ranking(view: &View<'_>, headline: &Headline<'_>, models: &[&str]) -> Option<String> {
-    let Headline { protocol, probe, hardest, .. } = *headline;
+    let Headline { protocol, probe, hardest, .. } = headline;
     if models.len() < 2 {
         return None;
     }
     let best = models[0];
     view.summary(best, protocol, &hardest.split.split, probe, "accuracy")?.value?;
     let rank = |model: &str| {
-        view.record
-            .ranks
-            .iter()
-            .find(|r| r.model == model && r.protocol == protocol && r.split == hardest.split.split && r.probe == probe)
+        view.record.ranks.iter().find(|r| {
+            r.model == model && r.protocol == *protocol && r.split == hardest.split.split && r.probe == *probe
+        })
     };
     let range = rank(best).map_or(String::new(), |r| {
         format!(", rank {} [{}, {}]", short_rank(r.rank), short_rank(r.low), short_rank(r.high))

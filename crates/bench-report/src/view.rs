@@ -17,14 +17,36 @@ const BLIND_CONTROLS: [&str; 3] = ["constant", "noise", "shuffled-labels"];
 type SummaryKey<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
 /// One step of the split ladder.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rung<'a> {
     /// The split.
     pub(crate) split: &'a SplitInfo,
     /// Words for the axis: `random`, `unseen plates`, ...
-    pub(crate) title: &'static str,
-    /// Words for a sentence: `plates it has not seen`.
-    pub(crate) phrase: &'static str,
+    pub(crate) title: String,
+    /// Words for what is tested on: `random splits`, `unseen plates`, ...
+    pub(crate) noun: String,
+    /// The same said of a model: `plates it has not seen`.
+    pub(crate) phrase: String,
+}
+
+impl<'a> Rung<'a> {
+    fn new(split: &'a SplitInfo) -> Self {
+        let (title, noun, phrase) = match split.split.replace('_', "-").as_str() {
+            "random" => ("random", "random splits", "random splits"),
+            "not-same-well" => ("unseen wells", "unseen wells", "wells it has not seen"),
+            "not-same-plate" => ("unseen plates", "unseen plates", "plates it has not seen"),
+            "not-same-batch" => ("unseen batches", "unseen batches", "batches it has not seen"),
+            "not-same-source" | "leave-one-source-out" => {
+                ("unseen sources", "unseen sources", "sources it has not seen")
+            }
+            _ => {
+                let name = text::name(&split.split);
+                let noun = format!("the split `{name}`");
+                return Rung { split, title: name, noun: noun.clone(), phrase: noun };
+            }
+        };
+        Rung { split, title: title.to_owned(), noun: noun.to_owned(), phrase: phrase.to_owned() }
+    }
 }
 
 /// An interval and how it was made.
@@ -37,7 +59,7 @@ pub(crate) struct Spread {
 }
 
 /// The question that the report answers first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Headline<'a> {
     /// Protocol.
     pub(crate) protocol: &'a str,
@@ -98,30 +120,31 @@ impl<'a> View<'a> {
 
     /// The steps random, well, plate, batch, source, as far as the protocol has them. Where
     /// several splits hold out the same unit, the one named after it comes first, then those
-    /// that are not pooled.
+    /// that are not pooled. A protocol of fixed folds has no such order: its baseline (the split
+    /// that the others' G-scores refer to) comes first, then the others as given.
     pub(crate) fn ladder(&self, protocol: &str) -> Vec<Rung<'a>> {
-        let all: Vec<&SplitInfo> = self.record.splits.iter().filter(|s| s.protocol == protocol).collect();
-        let mut rungs: Vec<Rung<'a>> = all
-            .iter()
-            .find(|s| s.split == "random")
-            .or_else(|| all.iter().find(|s| s.unit == "row"))
-            .map(|&split| Rung { split, title: "random", phrase: "random splits" })
-            .into_iter()
-            .collect();
-        let used = rungs.first().map(|r| r.split.split.as_str());
-        for (unit, title, phrase) in [
-            ("well", "unseen wells", "wells it has not seen"),
-            ("plate", "unseen plates", "plates it has not seen"),
-            ("batch", "unseen batches", "batches it has not seen"),
-            ("source", "unseen sources", "sources it has not seen"),
-        ] {
+        let all: Vec<&'a SplitInfo> = self.record.splits.iter().filter(|s| s.protocol == protocol).collect();
+        let random = all.iter().find(|s| s.split == "random").or_else(|| all.iter().find(|s| s.unit == "row"));
+        let Some(random) = random else { return self.fixed_ladder(protocol, all) };
+        let mut rungs = vec![Rung::new(random)];
+        for unit in ["well", "plate", "batch", "source"] {
             let best = all
                 .iter()
-                .filter(|s| s.unit == unit && Some(s.split.as_str()) != used)
+                .filter(|s| s.unit == unit && s.split != random.split)
                 .min_by_key(|s| (s.split != format!("not-same-{unit}"), s.pooled));
-            rungs.extend(best.map(|&split| Rung { split, title, phrase }));
+            rungs.extend(best.map(|split| Rung::new(split)));
         }
         rungs
+    }
+
+    fn fixed_ladder(&self, protocol: &str, mut all: Vec<&'a SplitInfo>) -> Vec<Rung<'a>> {
+        let has_g = |s: &SplitInfo| {
+            self.record.summaries.iter().any(|x| x.protocol == protocol && x.split == s.split && x.quantity == "g")
+        };
+        if all.iter().any(|s| has_g(s)) {
+            all.sort_by_key(|s| has_g(s));
+        }
+        all.into_iter().map(Rung::new).collect()
     }
 
     /// A split's description.
@@ -196,12 +219,12 @@ impl<'a> View<'a> {
         let (protocol, probe) =
             *pairs.iter().min_by_key(|(protocol, probe)| (*protocol != "strict", !is_logistic(probe)))?;
         let ladder = self.ladder(protocol);
-        let base = *ladder.first()?;
+        let base = ladder.first()?;
         let has = |rung: &&Rung<'a>, quantity: &str| {
             self.models().any(|m| self.summary(&m.name, protocol, &rung.split.split, probe, quantity).is_some())
         };
-        let hardest = ladder[1..].iter().rev().find(|r| has(r, "g")).or_else(|| ladder[1..].last()).unwrap_or(&base);
-        Some(Headline { protocol, probe, base, hardest: *hardest })
+        let hardest = ladder[1..].iter().rev().find(|r| has(r, "g")).or(ladder[1..].last()).unwrap_or(base);
+        Some(Headline { protocol, probe, base: base.clone(), hardest: hardest.clone() })
     }
 
     /// Reasons for missing scores with their number, most frequent first, then by text.
@@ -248,11 +271,11 @@ pub(crate) fn probe_title(probe: &str) -> String {
 
 /// The symbol of a split's G-score: `G_NSS` for `not-same-source`.
 pub(crate) fn g_symbol(split: &str) -> String {
-    match split {
+    match split.replace('_', "-").as_str() {
         "not-same-plate" => "G_NSP".to_owned(),
         "not-same-batch" => "G_NSB".to_owned(),
         "not-same-source" => "G_NSS".to_owned(),
-        other => format!("G({})", text::name(other)),
+        _ => format!("G({})", text::name(split)),
     }
 }
 

@@ -9,6 +9,7 @@ use bench_eval::aggregate::Clusters;
 use bench_eval::batch_probe::{self, ProbeUse};
 use bench_eval::control::{self, Made};
 use bench_eval::metric::Metric;
+use bench_eval::probe::logistic::LogisticProbe;
 use bench_eval::split::{self, SplitInput};
 use bench_eval::{SplitSet, metric};
 use serde::Serialize;
@@ -145,11 +146,12 @@ impl<'a> Runner<'a> {
         let start = self.begin(&Step::Read.name());
         let request = self.request;
         let suite = &request.suite;
-        let mut tables = tables::read(suite, request, self.progress)?;
+        let (mut tables, rows) = tables::read(suite, request, self.progress)?;
         let folds = match &request.folds {
             None => None,
             Some(path) => {
                 let folds = bench_data::read_folds(path)?;
+                folds.check_rows(rows, &tables[0].origin)?;
                 Some(tables::restrict(&mut tables, &folds, &path.display().to_string())?)
             }
         };
@@ -164,7 +166,7 @@ impl<'a> Runner<'a> {
             ..SplitInput::new(layout, label, Seed(request.seed))
         };
         let mut baseline = None;
-        let sets = if let Some(folds) = folds {
+        let mut sets: Vec<SplitSet> = if let Some(folds) = folds {
             baseline = suite.splits.baseline.clone().or_else(|| {
                 let random = |name: &&String| {
                     let name = name.to_lowercase();
@@ -202,9 +204,19 @@ impl<'a> Runner<'a> {
                 hint: "name the columns with `--source`, `--batch`, `--plate`, `--well`".into(),
             });
         }
+        let clusters = Clusters::of(layout);
+        let most = suite.splits.max_test_rows;
+        if let Some(tested) = split::thin_tests(&mut sets, &clusters.unit_of_row, most, Seed(request.seed))
+            && sets.iter().any(|set| set.protocol != "fixed")
+        {
+            warnings.push(format!(
+                "the table has {} rows; a seeded draw of {tested} rows (whole wells) is tested in every split, all others \
+                 only train; `--max-test-rows N` sets the limit",
+                layout.rows
+            ));
+        }
         let audits: Vec<SplitInfo> = sets.iter().map(|set| split::audit(set, layout, label)).collect();
         let metrics = metric::lookup_all(&suite.metrics)?;
-        let clusters = Clusters::of(layout);
         self.end(&Step::Read, start);
         Ok(Prepared { tables, sets, audits, clusters, metrics, baseline, warnings })
     }
@@ -376,10 +388,10 @@ impl<'a> Runner<'a> {
         let settings = &self.request.suite.probes;
         let seed = Seed(self.request.seed);
         self.step(&Step::Origin { model: model.to_owned() }, |progress| {
-            let logreg = probes::probe(settings, "logreg", true)?;
+            let logreg = LogisticProbe::new(batch_probe::logistic_settings())?;
             let knn = probes::probe(settings, "knn", false)?;
             let pair = [
-                ProbeUse { id: "logreg", probe: logreg.as_ref(), max_rows: batch_probe::MAX_ROWS_LOGREG },
+                ProbeUse { id: "logreg", probe: &logreg, max_rows: batch_probe::MAX_ROWS_LOGREG },
                 ProbeUse { id: "knn", probe: knn.as_ref(), max_rows: batch_probe::MAX_ROWS_KNN },
             ];
             let tick = |d, t| progress.tick(d, t);

@@ -85,11 +85,12 @@ fn required(suite: &Suite, request: &Request) -> Vec<String> {
     needed
 }
 
-/// Reads every embedding of the request, or simulates the suite's data.
+/// Reads every embedding of the request, or simulates the suite's data. Also returns the number
+/// of rows of the first table's file.
 ///
 /// # Errors
 /// Whatever is wrong with a table, or between tables.
-pub fn read(suite: &Suite, request: &Request, progress: &dyn Progress) -> Result<Vec<Table>, Error> {
+pub fn read(suite: &Suite, request: &Request, progress: &dyn Progress) -> Result<(Vec<Table>, u64), Error> {
     if request.embeddings.is_empty() {
         let Some(spec) = &suite.data.simulate else {
             return Err(Error::Usage {
@@ -97,15 +98,21 @@ pub fn read(suite: &Suite, request: &Request, progress: &dyn Progress) -> Result
                 hint: Some("give `--embeddings FILE`; `bench run --suite smoke` runs on simulated profiles".into()),
             });
         };
-        return Ok(vec![bench_data::simulate(spec, Seed(request.seed).derive("simulate", 0))?]);
+        let table = bench_data::simulate(spec, Seed(request.seed).derive("simulate", 0))?;
+        return Ok((vec![table], spec.rows() as u64));
     }
     let mut tables = Vec::with_capacity(request.embeddings.len());
+    let mut rows = 0;
     for (done, Embedding { name, path }) in request.embeddings.iter().enumerate() {
         progress.tick(done, request.embeddings.len());
-        tables.push(bench_data::read(path, &options(suite, request, Some(name)))?);
+        let (table, report) = bench_data::read_with_report(path, &options(suite, request, Some(name)))?;
+        if done == 0 {
+            rows = report.rows;
+        }
+        tables.push(table);
     }
     bench_data::align(&mut tables, if request.common_rows { Rows::Common } else { Rows::Same })?;
-    Ok(tables)
+    Ok((tables, rows))
 }
 
 /// Keeps the rows that have a fold in at least one split, and gives each split's fold of the

@@ -68,7 +68,7 @@ fn a_filter_on_the_control_column_leaves_the_controls() {
     assert_eq!(one.warnings, ["filter on `source`: `s9` does not occur"]);
     let nothing = read(&path, &options(|o| o.selection.filters = vec![("source".into(), vec!["s9".into()])]));
     let error = nothing.unwrap_err();
-    assert_eq!(folder.message(&error), "nothing of `t.csv` is selected: no row passes `--where`");
+    assert_eq!(folder.message(&error), "nothing of `t.csv` is selected: no row passes `--where source=s9`");
     assert_eq!(error.kind(), ErrorKind::Empty);
 }
 

@@ -188,14 +188,49 @@ impl Probe for Knn {
             }
             return Ok(());
         }
-        let tally = Tally::new(input, self.settings.ties);
-        let swept = self.sweep(input.matrix, input, folds, &tally, tick)?;
-        let outcomes = tally.close();
+        let ordered = tested_first(folds, input.matrix.rows()).filter(|_| self.settings.ties == VoteTies::Expected);
+        let (swept, outcomes) = if let Some(order) = ordered {
+            // Same neighbours, fewer tiles: blocks without a tested row never meet each other.
+            let matrix = input.matrix.take(&order);
+            let class: Vec<u32> = order.iter().map(|&row| input.class[row as usize]).collect();
+            let moved: Vec<Fold> = folds
+                .iter()
+                .map(|fold| {
+                    let roles = order.iter().map(|&row| fold.roles[row as usize]).collect();
+                    Fold { roles, repeat: fold.repeat, seed: fold.seed, held_out: Vec::new() }
+                })
+                .collect();
+            let moved: Vec<&Fold> = moved.iter().collect();
+            let input = ProbeInput { matrix: &matrix, class: &class, ..input };
+            let tally = Tally::new(input, self.settings.ties);
+            (self.sweep(&matrix, input, &moved, &tally, tick)?, tally.close())
+        } else {
+            let tally = Tally::new(input, self.settings.ties);
+            (self.sweep(input.matrix, input, folds, &tally, tick)?, tally.close())
+        };
         for (number, (fold, swept)) in folds.iter().zip(&swept).enumerate() {
             outcomes.hand_over(number, fold, swept, sink);
         }
         Ok(())
     }
+}
+
+/// Rows in an order in which all rows that any fold tests come first, each part ascending; `None`
+/// where that would not save much. Tested rows keep their order among each other, so results
+/// come back in the order of the folds' test rows.
+fn tested_first(folds: &[&Fold], rows: usize) -> Option<Vec<u32>> {
+    let mut tested = vec![false; rows];
+    for fold in folds {
+        for (tested, role) in tested.iter_mut().zip(&fold.roles) {
+            *tested |= *role == Role::Test;
+        }
+    }
+    let count = tested.iter().filter(|tested| **tested).count();
+    if count == 0 || count * 3 > rows {
+        return None;
+    }
+    let (first, last): (Vec<u32>, Vec<u32>) = (0..rows as u32).partition(|&row| tested[row as usize]);
+    Some([first, last].concat())
 }
 
 /// Refuses inputs whose lengths do not belong together.

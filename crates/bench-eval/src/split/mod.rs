@@ -31,6 +31,7 @@ pub mod not_same_well;
 pub mod plan;
 pub mod random;
 mod stratify;
+pub mod thin_tests;
 pub mod transfer;
 mod units;
 
@@ -39,6 +40,7 @@ pub use draw::MAX_FOLDS;
 pub use fixed::fixed;
 pub use grouped::grouped_folds;
 pub use plan::{paper_plan, strict_plan};
+pub use thin_tests::thin_tests;
 pub use transfer::{TransferPair, transfer_folds};
 
 /// What a rule may see. Rows are in canonical order.

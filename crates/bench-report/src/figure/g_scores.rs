@@ -16,9 +16,6 @@ use crate::verdict::at_chance;
 use crate::view::{self, View, g_symbol, probe_title};
 use crate::{Error, number, text};
 
-/// The splits whose G-scores have a name.
-const SPLITS: [&str; 3] = ["not-same-plate", "not-same-batch", "not-same-source"];
-
 /// Models with a bar of their own; the table has all.
 const MOST_MODELS: usize = 24;
 
@@ -32,8 +29,11 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
 fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>, Error> {
     let models: Vec<_> = view.models().take(MOST_MODELS).collect();
     let left_out = view.models().count() - models.len();
-    let splits: Vec<&str> = SPLITS
-        .into_iter()
+    let ladder = view.ladder(protocol);
+    let splits: Vec<&str> = ladder
+        .iter()
+        .skip(1)
+        .map(|rung| rung.split.split.as_str())
         .filter(|split| models.iter().any(|m| view.summary(&m.name, protocol, split, probe, "g").is_some()))
         .collect();
     if splits.is_empty() {
@@ -74,7 +74,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
     let title = format!("G-scores, {} protocol, {}", text::short(protocol), probe_title(probe));
     let methods = view::interval_methods(spreads.iter().copied());
     let mut caption = vec![
-        "Share of the random-split accuracy that is kept when plates (NSP), batches (NSB) or sources (NSS) are unseen; 1 means that nothing is lost.".to_owned(),
+        "Share of the random-split accuracy that is kept on the steps of the split ladder (NSP, NSB, NSS: plates, batches, sources not seen in training); 1 means that nothing is lost.".to_owned(),
         if methods.is_empty() { "No interval was computed.".to_owned() } else { format!("Whiskers: 95 % {methods} intervals of the cluster bootstrap.") },
         "The axis starts at zero.".to_owned(),
     ];

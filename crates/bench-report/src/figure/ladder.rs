@@ -9,7 +9,7 @@
 //! lines of the protocol with equal training sizes, and look at the table per group.
 
 use super::axis::{self, Frame, HEAD, LEGEND_LINE, Legend, SMALL, TINY};
-use super::canvas::{About, Anchor, draw};
+use super::canvas::{About, Anchor, draw, fit};
 use super::palette::{self, BAND, GREY};
 use super::{Figure, Kind};
 use crate::view::{self, Rung, View, probe_title};
@@ -65,14 +65,20 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         }
         for (i, rung) in rungs.iter().enumerate() {
             let x = frame.column(i, columns);
-            canvas.label(rung.title, x, frame.bottom() + 16.0, SMALL, Anchor::Middle);
+            canvas.label(
+                &fit(&rung.title, frame.width / columns as f64 - 6.0, SMALL),
+                x,
+                frame.bottom() + 16.0,
+                SMALL,
+                Anchor::Middle,
+            );
             // `random` twice would say nothing; the unit that is divided does.
-            let detail = if rung.split.split == rung.title {
+            let detail = if rung.split.split == rung.title || rung.noun.starts_with("the split") {
                 format!("by {}", rung.split.unit)
             } else {
                 rung.split.split.clone()
             };
-            let id = super::canvas::fit(&detail, frame.width / columns as f64 - 6.0, TINY);
+            let id = fit(&detail, frame.width / columns as f64 - 6.0, TINY);
             canvas.text(&id, x, frame.bottom() + 31.0, TINY, Anchor::Middle, GREY);
             let sizes = format!("n {} / {}", number::count(rung.split.n_train.1), number::count(rung.split.n_test.1));
             canvas.text(&sizes, x, frame.bottom() + 45.0, TINY, Anchor::Middle, GREY);

@@ -189,7 +189,7 @@ pub(crate) fn headline(view: &View<'_>, headline: &view::Headline<'_>) -> Table 
 /// Recall per class on the random and on the hardest split, side by side for the first models.
 pub(crate) fn by_class(view: &View<'_>, headline: &view::Headline<'_>, models: usize) -> Table {
     let models: Vec<&str> = view.models().take(models).map(|m| m.name.as_str()).collect();
-    let rungs = [headline.base, headline.hardest];
+    let rungs = [&headline.base, &headline.hardest];
     let found: std::collections::BTreeMap<(&str, &str, &str), &bench_core::record::ClassScore> = view
         .record
         .per_class
@@ -277,14 +277,8 @@ pub(crate) fn formula(view: &View<'_>, headline: &view::Headline<'_>) -> String 
     format!(
         "{symbol} = accuracy on {hard} ÷ accuracy on {base}; {how}. 1 means that nothing is lost; always guessing the most frequent label has an accuracy of {chance}. G* is the same ratio with chance subtracted from both accuracies. Brackets are 95 % intervals of the cluster bootstrap.",
         symbol = g_symbol(&headline.hardest.split.split),
-        hard = match headline.hardest.split.unit.as_str() {
-            "source" => "sources not seen in training",
-            "batch" => "batches not seen in training",
-            "plate" => "plates not seen in training",
-            "well" => "wells not seen in training",
-            _ => "the hardest split",
-        },
-        base = headline.base.phrase,
+        hard = headline.hardest.noun,
+        base = headline.base.noun,
         how = format_args!("{} protocol, {}", text::name(headline.protocol), probe_title(headline.probe)),
         chance = crate::number::fixed(view.chance()),
     )

@@ -163,6 +163,37 @@ fn missing_scores_and_unmade_splits_are_named() {
 }
 
 #[test]
+fn fixed_folds_are_compared_with_their_baseline() {
+    let mut record = single();
+    record.splits.retain(|s| s.protocol == "strict" && ["random", "not-same-source"].contains(&s.split.as_str()));
+    record.summaries.retain(|s| s.protocol == "strict" && ["random", "not-same-source"].contains(&s.split.as_str()));
+    let rename =
+        |split: &mut String| *split = if split == "random" { "hashed5".into() } else { "not_same_source".into() };
+    for s in &mut record.splits {
+        (s.protocol, s.unit) = ("fixed".into(), "fold".into());
+        rename(&mut s.split);
+    }
+    for s in &mut record.summaries {
+        s.protocol = "fixed".into();
+        rename(&mut s.split);
+    }
+    assert!(
+        verdict(&record)[0].starts_with("emb-a keeps 77 % of its accuracy on sources it has not seen (G_NSS 0.77"),
+        "{}",
+        verdict(&record)[0]
+    );
+    let figures = bench_report::figures(&record).expect("figures");
+    assert!(
+        figures.iter().any(|f| f.id == "ladder-fixed-logreg")
+            && figures.iter().any(|f| f.id == "g-scores-fixed-logreg")
+    );
+
+    record.summaries.retain(|s| s.quantity == "accuracy");
+    let first = &verdict(&record)[0];
+    assert!(first.contains("reaches an accuracy of 0.62") && first.contains("no G-score was computed"), "{first}");
+}
+
+#[test]
 fn without_held_out_units_nothing_is_said_about_new_ones() {
     let mut record = single();
     record.splits.retain(|s| s.split == "random");

@@ -182,6 +182,9 @@ pub struct Splits {
     pub repeats: usize,
     /// Share of units that is tested.
     pub test_fraction: f64,
+    /// Most rows that may be tested; larger tables test a seeded draw of whole wells, and the
+    /// report says so. Fixed folds are never thinned.
+    pub max_test_rows: usize,
     /// `error`, or `skip` splits whose column the table lacks.
     pub missing_columns: String,
     /// The split that stands for "random" among folds given by the user; by default the first
@@ -199,6 +202,7 @@ impl Default for Splits {
             strict: ids(&["random", "not-same-plate", "not-same-batch", "not-same-source"]),
             repeats: 5,
             test_fraction: 0.2,
+            max_test_rows: 100_000,
             missing_columns: "error".into(),
             baseline: None,
             fold_column: None,

@@ -64,6 +64,9 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
     if !(suite.splits.test_fraction > 0.0 && suite.splits.test_fraction < 1.0) {
         return Err(("splits.test-fraction", "must lie between 0 and 1".into()));
     }
+    if suite.splits.max_test_rows == 0 {
+        return Err(("splits.max-test-rows", "must be at least 1".into()));
+    }
     let probes = &suite.probes;
     if probes.ids.is_empty() {
         return Err(("probes.ids", "name at least one of logreg, knn".into()));

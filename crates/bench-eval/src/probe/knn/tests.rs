@@ -142,3 +142,20 @@ fn settings_are_checked() {
         serde_json::from_str(r#"{"k": 5, "ties": "lowest-class", "metric": "euclidean"}"#).unwrap();
     assert_eq!((parsed.k, parsed.ties, parsed.metric), (5, VoteTies::LowestClass, Metric::Euclidean));
 }
+
+#[test]
+fn few_tested_rows_get_the_votes_that_they_get_among_many() {
+    // 240 rows of which 30 are tested: taken first. The same fold with all rows tested or
+    // trained beside it goes the plain way; the votes must be the same.
+    let mut stream = bench_core::Seed(3).stream();
+    let matrix = Matrix::new(240, 5, (0..240 * 5).map(|_| stream.normal() as f32).collect());
+    let class: Vec<u32> = (0..240).map(|row| row % 4).collect();
+    let input = ProbeInput { matrix: &matrix, class: &class, classes: 4, name_rank: &[0, 1, 2, 3] };
+    let few = fold((0..240).map(|row| if row % 8 == 3 { Role::Test } else { Role::Train }).collect());
+    let many = fold((0..240).map(|row| if row % 2 == 0 { Role::Test } else { Role::Train }).collect());
+    assert!(super::tested_first(&[&few], 240).is_some() && super::tested_first(&[&few, &many], 240).is_none());
+    let alone = run(KnnSettings::default(), input, &[&few]);
+    let together = run(KnnSettings::default(), input, &[&few, &many]);
+    assert_eq!(alone[0].predictions, together[0].predictions);
+    assert_eq!(alone[0].diagnostics, together[0].diagnostics);
+}

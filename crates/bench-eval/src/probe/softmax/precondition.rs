@@ -221,11 +221,11 @@ impl Precondition {
         }
         for (step, g) in step.chunks_exact_mut(d + 1).zip(centred.chunks_exact(d + 1)) {
             let mut shift = 0.0;
-            for j in 0..d {
-                if problem.constant[j] {
-                    step[j] = 0.0;
+            for ((s, centre), &constant) in step.iter_mut().zip(&problem.centre).zip(&problem.constant) {
+                if constant {
+                    *s = 0.0;
                 }
-                shift += problem.centre[j] * step[j];
+                shift += centre * *s;
             }
             step[d] = g[d] * self.intercept - shift;
         }
