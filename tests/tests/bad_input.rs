@@ -178,7 +178,12 @@ fn a_misspelt_suite_key_or_id_is_answered_with_the_right_one() {
     expect(&table, &["--suite", "jump-mao"], USAGE, &["jump-mao", "did you mean `jump-moa`"]);
     let suite = folder.path().join("s.toml");
     fs::write(&suite, "id = \"s\"\nversion = 1\ntitle = \"S\"\n[split]\nrepeats = 2\n").expect("written");
-    expect(&table, &["--suite", suite.to_str().expect("a path")], USAGE, &["s.toml:4", "unknown key `split`", "`splits`"]);
+    expect(
+        &table,
+        &["--suite", suite.to_str().expect("a path")],
+        USAGE,
+        &["s.toml:4", "unknown key `split`", "`splits`"],
+    );
     expect(&table, &["--label", "target", "--splits", "not-same-sorce"], USAGE, &["not-same-sorce", "not-same-source"]);
     expect(&table, &["--label", "target", "--metrics", "acuracy"], USAGE, &["acuracy", "accuracy"]);
 }

@@ -44,8 +44,14 @@ fn a_constant_embedding_gets_chance_everywhere_and_wins_nothing() {
         };
         assert!((low..high).contains(&value), "{} {} {}: {value}", s.protocol, s.split, s.probe);
     }
-    assert!(record.batch_probes.iter().filter(|p| p.model == "collapsed").all(|p| p.corrected.is_none_or(|c| c < 0.05)));
-    assert!(record.verdict[0].contains("chance") || record.verdict[0].contains("no label information"), "{:?}", record.verdict);
+    assert!(
+        record.batch_probes.iter().filter(|p| p.model == "collapsed").all(|p| p.corrected.is_none_or(|c| c < 0.05))
+    );
+    assert!(
+        record.verdict[0].contains("chance") || record.verdict[0].contains("no label information"),
+        "{:?}",
+        record.verdict
+    );
 }
 
 #[test]
@@ -61,7 +67,8 @@ fn an_embedding_of_the_source_is_found_out() {
             .expect("a source probe");
         assert_eq!(source.corrected, Some(1.0), "{probe}");
     }
-    for s in record.scores.iter().filter(|s| s.model == "lab" && s.split == "not-same-source" && s.metric == "accuracy") {
+    for s in record.scores.iter().filter(|s| s.model == "lab" && s.split == "not-same-source" && s.metric == "accuracy")
+    {
         let value = s.value.expect("a value");
         assert!((value - 0.25).abs() < 0.03, "{} {}: {value}", s.protocol, s.probe);
     }

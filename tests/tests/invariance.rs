@@ -53,7 +53,9 @@ fn row_order_label_names_and_thread_count_leave_every_score_bit_identical() {
 
     for threads in ["1", "3"] {
         let mut command = assert_cmd_with_threads(threads);
-        command.args(["score", "--control", "control=negcon", "--embeddings"]).arg(format!("m={}", path.join("a.csv").display()));
+        command
+            .args(["score", "--control", "control=negcon", "--embeddings"])
+            .arg(format!("m={}", path.join("a.csv").display()));
         let run = path.join(format!("t{threads}"));
         command.args(FLAGS).arg("--out").arg(&run).assert().code(0);
         let other = record(&run);

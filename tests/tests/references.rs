@@ -103,9 +103,9 @@ fn check(suite: &str, table: &str, reference: &str) {
         )
         .expect("predictions");
         let mut of: BTreeMap<(String, String), (String, f64)> = BTreeMap::new();
-        for i in 0..ours[0].len() {
-            let p_true = ours[3][i].parse().expect("a number");
-            of.insert((ours[0][i].clone(), ours[1][i].clone()), (ours[2][i].clone(), p_true));
+        for (((split, row), predicted), p_true) in ours[0].iter().zip(&ours[1]).zip(&ours[2]).zip(&ours[3]) {
+            let p_true = p_true.parse().expect("a number");
+            of.insert((split.clone(), row.clone()), (predicted.clone(), p_true));
         }
         let (mut different, mut largest) = (0, 0.0f64);
         for p in &predictions {
@@ -116,7 +116,10 @@ fn check(suite: &str, table: &str, reference: &str) {
                 largest = largest.max((p_true - p["logreg_p_true"].parse::<f64>().expect("a number")).abs());
             }
         }
-        println!("{reference} {probe}: {different} of {} predictions differ, largest |dp| {largest:.2e}", predictions.len());
+        println!(
+            "{reference} {probe}: {different} of {} predictions differ, largest |dp| {largest:.2e}",
+            predictions.len()
+        );
         assert!(largest < 1e-3, "{reference}: probabilities differ by up to {largest}");
         assert!(different <= predictions.len() / 1000, "{reference} {probe}: {different} predictions differ");
     }

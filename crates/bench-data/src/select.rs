@@ -74,7 +74,8 @@ pub(crate) fn select(
             0 => "every row is a control".to_owned(),
             _ => {
                 let filters = &options.selection.filters;
-                let shown: Vec<String> = filters.iter().map(|(c, v)| format!("`--where {c}={}`", v.join(","))).collect();
+                let shown: Vec<String> =
+                    filters.iter().map(|(c, v)| format!("`--where {c}={}`", v.join(","))).collect();
                 format!("no row passes {}", shown.join(" and "))
             }
         };

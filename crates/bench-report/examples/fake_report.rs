@@ -1,5 +1,5 @@
 //! Writes the report of a made-up record, to look at the figures and the page:
-//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|RECORD.json]`.
+//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|crowd|RECORD.json]`.
 //! Given a record, it writes the report of that one.
 
 use std::path::Path;
@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = arguments.next().ok_or("name a folder to write to")?;
     let record = match arguments.next().as_deref() {
         Some("hostile") => fake::hostile(20_000),
+        Some("crowd") => fake::crowd(30),
         Some("simulated") => {
             let mut record = fake::record(1500);
             record.suite.simulated = true;

@@ -51,6 +51,17 @@ pub(crate) fn short(text: &str) -> String {
     if shown.trim().is_empty() { "(empty)".to_owned() } else { shown }
 }
 
+/// As [`short`], but cut in the middle: names of plates often differ at their ends only.
+pub(crate) fn short_ends(text: &str) -> String {
+    if text.chars().nth(NAME_CHARS).is_none() {
+        return short(text);
+    }
+    let half = (NAME_CHARS - 1) / 2;
+    let head: String = text.chars().take(half + 1).collect();
+    let tail: Vec<char> = text.chars().rev().take(half).collect();
+    format!("{}…{}", visible(&head), visible(&tail.into_iter().rev().collect::<String>()))
+}
+
 /// [`short`] for use inside a sentence: right-to-left names are isolated, so that they cannot
 /// reorder the words and numbers around them.
 pub(crate) fn name(text: &str) -> String {
@@ -248,6 +259,8 @@ mod tests {
         assert_eq!(short("exactly"), "exactly");
         assert_eq!(short(&"a".repeat(40)), "a".repeat(40));
         assert_eq!(short(" \t"), "(empty)");
+        let plates = short_ends(&format!("{}7", "p".repeat(80)));
+        assert!(plates.ends_with("p7") && plates.chars().count() == NAME_CHARS, "{plates}");
     }
 
     #[test]

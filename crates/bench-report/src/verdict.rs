@@ -117,7 +117,7 @@ fn of_models(view: &View<'_>, headline: &Headline<'_>, simulated: bool) -> Vec<S
         })
         .collect();
     if models.len() > MOST_MODELS {
-        sentences.push(format!("{} more are in the tables.", number::plural(models.len() - MOST_MODELS, "model")));
+        sentences.push(format!("{} are in the tables.", number::plural(models.len() - MOST_MODELS, "more model")));
     }
     sentences.extend(ranking(view, headline, &models));
     sentences.extend(few_clusters(view, headline, &models));
@@ -269,7 +269,7 @@ fn ranking(view: &View<'_>, headline: &Headline<'_>, models: &[&str]) -> Option<
     tied.truncate(MOST_MODELS);
     beaten.truncate(MOST_MODELS);
     let name = text::name(best);
-    let on = hardest.phrase;
+    let on = &hardest.phrase;
     Some(match (tied.is_empty(), beaten.is_empty()) {
         (true, true) => format!("{name} has the highest accuracy on {on}{range}; no test between the models was made."),
         (true, false) => format!("{name} is best on {on}{range}: ahead of {}.", text::list(&beaten)),

@@ -130,7 +130,11 @@ impl Error {
                 bench_data::ErrorKind::Empty => ErrorKind::Empty,
             },
             Self::Nothing { .. } => ErrorKind::Empty,
-            Self::Input { .. } | Self::Write { .. } | Self::WriteTable { .. } | Self::Record { .. } | Self::Geometry { .. } => ErrorKind::Data,
+            Self::Input { .. }
+            | Self::Write { .. }
+            | Self::WriteTable { .. }
+            | Self::Record { .. }
+            | Self::Geometry { .. } => ErrorKind::Data,
             Self::Eval(bench_eval::Error::Split { .. } | bench_eval::Error::Probe { .. }) => ErrorKind::Data,
             _ => ErrorKind::Usage,
         }
@@ -150,7 +154,9 @@ impl Error {
                 Some("check the path; relative paths start at the current folder".into())
             }
             Self::Read(error) => error.hint(),
-            Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => Some(format!("did you mean `{meant}`?")),
+            Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => {
+                Some(format!("did you mean `{meant}`?"))
+            }
             Self::Write { .. } | Self::WriteTable { .. } => Some("choose another folder with `--out DIR`".into()),
             _ => None,
         }

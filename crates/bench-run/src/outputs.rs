@@ -66,7 +66,8 @@ pub(crate) fn finished(
 pub fn read_record(path: &Path) -> Result<RunRecord, Error> {
     let failed = |why: String| Error::Record { path: path.to_owned(), why };
     let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
-    let record: RunRecord = serde_json::from_slice(&bytes).map_err(|e| failed(format!("it is not a run record: {e}")))?;
+    let record: RunRecord =
+        serde_json::from_slice(&bytes).map_err(|e| failed(format!("it is not a run record: {e}")))?;
     if record.schema_version > bench_core::record::SCHEMA_VERSION {
         return Err(failed(format!(
             "its layout is version {}, this program reads up to {}",
@@ -153,12 +154,7 @@ fn written(path: &Path) -> impl FnOnce(bench_data::Error) -> Error {
 }
 
 /// Renders the record, writes every file, the record last.
-pub(crate) fn finish(
-    folder: &Path,
-    key: &Key,
-    mut record: RunRecord,
-    render: &Render<'_>,
-) -> Result<RunRecord, Error> {
+pub(crate) fn finish(folder: &Path, key: &Key, mut record: RunRecord, render: &Render<'_>) -> Result<RunRecord, Error> {
     record.run_key.clone_from(&key.digest);
     record.scores_digest = digest::of_scores(&record.scores);
     record.record_digest = record::digest(&record);

@@ -2,9 +2,7 @@
 
 use bench_core::Factor;
 use bench_core::digest as sha;
-use bench_core::record::{
-    DataInfo, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo,
-};
+use bench_core::record::{DataInfo, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo};
 use bench_eval::{confounding, control};
 
 use crate::key::Key;

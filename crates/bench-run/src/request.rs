@@ -95,7 +95,10 @@ impl Request {
             && self.folds.is_none()
             && self.suite.splits.fold_column.is_none()
         {
-            return Err(Error::Usage { message: "no split is left to score".into(), hint: Some("see `--protocols` and `--splits`".into()) });
+            return Err(Error::Usage {
+                message: "no split is left to score".into(),
+                hint: Some("see `--protocols` and `--splits`".into()),
+            });
         }
         let mut names: Vec<&str> = self.embeddings.iter().map(|e| e.name.as_str()).collect();
         names.sort_unstable();

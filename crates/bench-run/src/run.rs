@@ -315,7 +315,8 @@ impl<'a> Runner<'a> {
                     continue;
                 }
                 let probe = probes::probe(settings, id, standardise)?;
-                let part = scoring::score(task, subject, probe.as_ref(), &mine, &|d, t| progress.tick(d, t), rows.as_mut())?;
+                let part =
+                    scoring::score(task, subject, probe.as_ref(), &mine, &|d, t| progress.tick(d, t), rows.as_mut())?;
                 result.append(part);
             }
             if let Some(rows) = rows {
@@ -379,12 +380,7 @@ impl<'a> Runner<'a> {
         Ok(control::lookup(id)?.make(&first.treated.layout, &first.answers.label, Seed(self.request.seed)))
     }
 
-    fn origin(
-        &mut self,
-        model: &str,
-        treated: &Block,
-        controls: Option<&Block>,
-    ) -> Result<Vec<BatchProbe>, Error> {
+    fn origin(&mut self, model: &str, treated: &Block, controls: Option<&Block>) -> Result<Vec<BatchProbe>, Error> {
         let settings = &self.request.suite.probes;
         let seed = Seed(self.request.seed);
         self.step(&Step::Origin { model: model.to_owned() }, |progress| {

@@ -347,14 +347,10 @@ impl<'a> OpenSet<'a> {
             probe: probe.clone(),
             repeats: if self.set.pooled { vec![Tally::pooled(&self.tallies)] } else { self.tallies },
         });
-        result.fits.push(fit_info(&self.diagnostics, FitInfo {
-            model,
-            protocol,
-            split,
-            probe,
-            backend: self.backend.to_owned(),
-            ..FitInfo::default()
-        }));
+        result.fits.push(fit_info(
+            &self.diagnostics,
+            FitInfo { model, protocol, split, probe, backend: self.backend.to_owned(), ..FitInfo::default() },
+        ));
     }
 }
 

@@ -47,8 +47,8 @@ impl Store {
     pub fn put<T: Serialize>(&self, step: &str, result: &T, seconds: f64) -> Result<(), Error> {
         let path = self.path(step);
         let write = |source| Error::Write { path: path.clone(), source };
-        let payload = postcard::to_stdvec(&(result, seconds))
-            .map_err(|e| write(std::io::Error::other(e.to_string())))?;
+        let payload =
+            postcard::to_stdvec(&(result, seconds)).map_err(|e| write(std::io::Error::other(e.to_string())))?;
         let mut bytes = digest::of_bytes(&payload).into_bytes();
         bytes.extend_from_slice(&payload);
         atomic::write(&path, &bytes).map_err(write)

@@ -54,7 +54,8 @@ pub(crate) fn summarise(
     let controls = if suite.controls.is_empty() { Vec::new() } else { check(request, prepared, results, &summaries)? };
     let mut warnings = Vec::new();
     if prepared.sets.iter().any(|set| set.protocol == "fixed") && prepared.baseline.is_none() {
-        warnings.push("no split of the folds stands for `random`, so G is not computed; name one with `--baseline`".into());
+        warnings
+            .push("no split of the folds stands for `random`, so G is not computed; name one with `--baseline`".into());
     }
     warnings.extend(fits(results));
     Ok(Summaries { summaries, comparisons, ranks, controls, warnings })
@@ -64,7 +65,10 @@ pub(crate) fn summarise(
 fn other_metrics(results: &Results) -> Vec<Summary> {
     let mut cells: BTreeMap<[&str; 5], Vec<&Score>> = BTreeMap::new();
     for score in results.probes.iter().flat_map(|(_, r)| &r.scores).filter(|s| s.metric != "accuracy") {
-        cells.entry([&score.model, &score.protocol, &score.split, &score.probe, &score.metric]).or_default().push(score);
+        cells
+            .entry([&score.model, &score.protocol, &score.split, &score.probe, &score.metric])
+            .or_default()
+            .push(score);
     }
     cells
         .into_iter()

@@ -115,12 +115,15 @@ pub fn read(suite: &Suite, request: &Request, progress: &dyn Progress) -> Result
     Ok((tables, rows))
 }
 
+/// A split given by the user: its name, and the held-out fold of each row.
+pub type GivenSplit = (String, Vec<Option<String>>);
+
 /// Keeps the rows that have a fold in at least one split, and gives each split's fold of the
 /// rows kept.
 ///
 /// # Errors
 /// No row of the folds file is among the rows selected.
-pub fn restrict(tables: &mut [Table], folds: &Folds, place: &str) -> Result<Vec<(String, Vec<Option<String>>)>, Error> {
+pub fn restrict(tables: &mut [Table], folds: &Folds, place: &str) -> Result<Vec<GivenSplit>, Error> {
     let position: HashMap<u64, usize> = folds.row.iter().enumerate().map(|(i, row)| (*row, i)).collect();
     let first = &tables[0].treated.layout;
     let used = |i: usize| folds.fold.iter().any(|split| split[i].is_some());

@@ -100,7 +100,10 @@ fn dry(request: &Request) -> Result<i32, Error> {
 fn verdict_code(record: &RunRecord, progress: &Terminal) -> i32 {
     let broken: Vec<_> = record.controls.iter().filter(|c| c.holds == Some(false)).collect();
     for check in &broken {
-        eprintln!("error: control `{}` is out of order: {}; expected {}, saw {}", check.control, check.rule, check.expected, check.observed);
+        eprintln!(
+            "error: control `{}` is out of order: {}; expected {}, saw {}",
+            check.control, check.rule, check.expected, check.observed
+        );
     }
     if !broken.is_empty() {
         return exit::GATE;

@@ -29,22 +29,10 @@ use linfa::{Dataset, DatasetBase};
 use linfa_logistic::{LogisticRegression, MultiLogisticRegression};
 use ndarray::{Array1, Array2};
 
-use super::logistic::{LogisticSettings, check_input, classes_in_training, without_fit};
+use super::logistic::{CARD, LogisticSettings, check_input, classes_in_training, without_fit};
 use super::softmax::{Objective, SMALL, Table};
 use super::{Probe, ProbeInput, Sink};
 use crate::{Error, Fold, Role};
-
-/// Card of the probe.
-pub static CARD: Card = Card {
-    id: "logreg-linfa",
-    title: "Logistic regression (linfa)",
-    what: "the logistic regression of `logreg`, fitted by linfa-logistic, fold by fold",
-    formula: "minimise sum of -log softmax(W x + b)[y] + |W|^2 / (2 C), b free",
-    better: "none",
-    range: "class probabilities, 0 to 1",
-    limits: "slow; stops early on separable features that are not standardised, and then says so",
-    reference: "linfa-logistic 0.8.1",
-};
 
 /// Norm of the gradient at which linfa stops.
 const GRADIENT_TOLERANCE: f64 = 1e-6;

@@ -74,7 +74,7 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
         caption.push(format!("Missing, marked by a cross: {}.", gaps.join("; ")));
     }
     if left_out > 0 {
-        caption.push(format!("{} more are in the table.", number::plural(left_out, "model")));
+        caption.push(format!("{} are in the table.", number::plural(left_out, "more model")));
     }
     let caption = caption.join(" ");
     let id = format!("batch-probes-{}", text::slug(probe));

@@ -237,11 +237,11 @@ pub(crate) fn width_of(content: &str, size: f64) -> f64 {
 /// A name cut in its middle so that it is at most `width` px wide at `size` px: names of plates
 /// and batches often differ at their ends only.
 pub(crate) fn fit(name: &str, width: f64, size: f64) -> String {
-    let whole = text::short(name);
+    let whole = text::short_ends(name);
     if width_of(&whole, size) <= width {
         return whole;
     }
-    let all: Vec<char> = whole.chars().collect();
+    let all: Vec<char> = whole.chars().filter(|c| *c != '…').collect();
     for keep in (2..all.len()).rev() {
         let (head, tail) = (keep - keep / 2, keep / 2);
         let shorter: String = all[..head].iter().chain(['…'].iter()).chain(&all[all.len() - tail..]).collect();

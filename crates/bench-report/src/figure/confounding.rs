@@ -18,10 +18,11 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
-    let value = |a: &str, b: &str| {
-        pairs.iter().find(|p| p.a == a && p.b == b).and_then(|p| p.cramers_v_corrected.or(p.cramers_v))
-    };
-    let values: Vec<Option<f64>> = rows.iter().flat_map(|a| columns.iter().map(move |b| value(a, b))).collect();
+    let find = |a: &str, b: &str| pairs.iter().find(|p| p.a == a && p.b == b);
+    let cells: Vec<_> = rows.iter().flat_map(|a| columns.iter().map(move |b| find(a, b))).collect();
+    let values: Vec<Option<f64>> =
+        cells.iter().map(|c| c.and_then(|p| p.cramers_v_corrected.or(p.cramers_v))).collect();
+    let blank: Vec<bool> = cells.iter().map(Option::is_none).collect();
     let scale = [(0.0, "0".to_owned()), (0.5, "0.5".to_owned()), (1.0, "1".to_owned())];
     let map = Heatmap {
         rows: &rows,
@@ -29,6 +30,7 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
         row_title: "",
         column_title: "",
         values: &values,
+        blank: &blank,
         colour: &palette::sequential,
         number: &number::coarse,
         scale: &scale,
@@ -36,8 +38,11 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     };
     let title = "Confounding of label and origin".to_owned();
     let mut caption = "Bias-corrected Cramér's V between factors, before any embedding is looked at: 0 is independent, 1 fully determined.".to_owned();
-    if values.iter().any(Option::is_none) {
-        caption.push_str(" Hatched: the pair was not asked for, or one of the two has a single level.");
+    if values.iter().zip(&blank).any(|(value, blank)| value.is_none() && !blank) {
+        caption.push_str(" Hatched: one of the two factors has a single level.");
+    }
+    if blank.contains(&true) {
+        caption.push_str(" Empty: the pair was not asked for, or stands on the other side.");
     }
     let layout = map.layout();
     let (width, height) = ((layout.width + 36.0).max(440.0), HEAD + layout.height.max(170.0) + 44.0);

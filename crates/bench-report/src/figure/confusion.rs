@@ -70,6 +70,7 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
         row_title: "true",
         column_title: "predicted",
         values: &values,
+        blank: &[],
         colour: &palette::sequential,
         number: &number::coarse,
         scale: &scale,

@@ -91,7 +91,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
         caption.push(format!("Missing, marked by a cross: {}.", gaps.join("; ")));
     }
     if left_out > 0 {
-        caption.push(format!("{} more are in the table.", number::plural(left_out, "model")));
+        caption.push(format!("{} are in the table.", number::plural(left_out, "more model")));
     }
     let caption = caption.join(" ");
     let id = format!("g-scores-{}-{}", text::slug(protocol), text::slug(probe));

@@ -18,6 +18,8 @@ pub(crate) struct Heatmap<'a> {
     pub(crate) column_title: &'a str,
     /// Row after row; missing cells are hatched.
     pub(crate) values: &'a [Option<f64>],
+    /// Cells that were not asked for, left empty; none if the list is empty.
+    pub(crate) blank: &'a [bool],
     pub(crate) colour: &'a dyn Fn(f64) -> RGBColor,
     /// Text of a cell; short.
     pub(crate) number: &'a dyn Fn(f64) -> String,
@@ -71,6 +73,7 @@ impl Heatmap<'_> {
                             canvas.text(&label, x + cell / 2.0, y + cell / 2.0, size, Anchor::Middle, ink_on(fill));
                         }
                     }
+                    None if self.is_blank(r * columns + c) => {}
                     None => hatch(canvas, x, y, cell),
                 }
             }
@@ -100,6 +103,10 @@ impl Heatmap<'_> {
         self.paint_scale(canvas, x0 + columns as f64 * cell + 24.0, top, (rows as f64 * cell).max(90.0));
     }
 
+    fn is_blank(&self, at: usize) -> bool {
+        self.blank.get(at).copied().unwrap_or(false)
+    }
+
     fn paint_scale(&self, canvas: &mut Canvas<'_>, x: f64, top: f64, height: f64) {
         let (Some((low, _)), Some((high, _))) = (self.scale.first(), self.scale.last()) else { return };
         const STEPS: usize = 60;
@@ -117,7 +124,7 @@ impl Heatmap<'_> {
             canvas.text(name, x + 20.0, y, TINY, Anchor::Start, GREY);
         }
         canvas.text(self.scale_title, x, top + height + 15.0, TINY, Anchor::Start, GREY);
-        if self.values.iter().any(Option::is_none) {
+        if (0..self.values.len()).any(|at| self.values[at].is_none() && !self.is_blank(at)) {
             hatch(canvas, x, top + height + 26.0, 13.0);
             canvas.text("missing", x + 20.0, top + height + 32.5, TINY, Anchor::Start, GREY);
         }

@@ -49,6 +49,7 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         row_title: "trained on",
         column_title: "tested on",
         values: &values,
+        blank: &[],
         colour: &|v| palette::diverging(v, chance),
         number: &number::coarse,
         scale: &scale,

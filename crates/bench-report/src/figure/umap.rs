@@ -24,8 +24,8 @@ use crate::{Error, number, text};
 /// Up to this many points are drawn as shapes, more as an image.
 const VECTOR_POINTS: usize = 2000;
 
-/// Levels named in a legend when not all are.
-const NAMED_LEVELS: usize = 11;
+/// Lines of a legend beside its panel; one of them may have to say how many levels are left.
+const LEGEND_LINES: usize = 17;
 
 /// Image pixels per CSS pixel of the scatter layer in the files.
 pub(crate) const SHARP: f64 = 3.0;
@@ -63,7 +63,7 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     let cut: Vec<String> = projection
         .colourings
         .iter()
-        .filter(|c| c.levels.len() > DISTINCT_LEVELS)
+        .filter(|c| c.levels.len() > LEGEND_LINES)
         .map(|c| {
             format!(
                 "{} has {} levels, so the legend names the largest and neighbouring levels look alike",
@@ -157,14 +157,14 @@ fn panel(
         counts[code as usize] += 1;
     }
     let mut named: Vec<usize> = (0..levels).collect();
-    if levels > DISTINCT_LEVELS {
+    if levels > LEGEND_LINES {
         // Equal counts are common (plates); their ties are spread over the colours.
         let mut place = vec![0; levels];
         for (at, l) in interleaved(levels).into_iter().enumerate() {
             place[l] = at;
         }
         named.sort_by_key(|&l| (std::cmp::Reverse(counts[l]), place[l]));
-        named.truncate(NAMED_LEVELS);
+        named.truncate(LEGEND_LINES - 1);
         // In the order of the levels, so that neighbours in the legend are neighbours in colour.
         named.sort_unstable();
     }

@@ -83,7 +83,8 @@ pub(crate) fn g_scores(view: &View<'_>, protocol: &str, probe: &str) -> Table {
                 Cell::Text(model.name.clone()),
                 Cell::Text(kind(view, &model.name).to_owned()),
                 Cell::Text(split.to_owned()),
-                Cell::Text(g_symbol(split)),
+                // Splits without a symbol of their own are named in the column before.
+                Cell::Text(Some(g_symbol(split)).filter(|s| !s.contains('(')).unwrap_or_else(|| "G".to_owned())),
             ];
             row.extend(all.map(|s| match s {
                 Some(s) => {

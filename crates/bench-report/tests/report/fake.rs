@@ -144,6 +144,26 @@ pub(crate) fn record(points: usize) -> RunRecord {
     r
 }
 
+/// [`record`] with `n` models that differ a little, and no details.
+pub(crate) fn crowd(n: usize) -> RunRecord {
+    let mut r = record(0);
+    let (model, summaries) = (r.models[0].clone(), r.summaries.clone());
+    r.models.retain(|m| m.kind == ModelKind::Control);
+    r.summaries.retain(|s| CONTROLS.contains(&s.model.as_str()));
+    for i in 0..n {
+        let name = format!("backbone-{i:02}-with-a-rather-long-name");
+        r.models.push(ModelInfo { name: name.clone(), ..model.clone() });
+        for s in summaries.iter().filter(|s| s.model == "emb-a") {
+            let shift = |v: f64| v - 0.01 * i as f64;
+            let value = if s.quantity == "accuracy" { s.value.map(shift) } else { s.value };
+            r.summaries.push(Summary { model: name.clone(), value, ..s.clone() });
+        }
+    }
+    (r.confusion, r.transfer, r.projections, r.batch_probes) = Default::default();
+    r.verdict = bench_report::verdict(&r);
+    r
+}
+
 /// Scores and summaries of one model, protocol and probe on all splits.
 fn cells(r: &mut RunRecord, model: &str, protocol: &str, probe: &str, base: f64, kept: [f64; 4], loss: f64) {
     for ((split, unit), kept) in SPLITS.into_iter().zip(kept) {

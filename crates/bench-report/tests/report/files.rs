@@ -111,7 +111,7 @@ fn many_points_become_an_image_layer_and_are_visible_in_the_png() {
     assert!(!few.svg.contains("<image"));
     assert_eq!(many.svg.matches("<image").count(), 4);
     assert!(many.caption.contains("2,500 of 3,333 points shown"), "{}", many.caption);
-    assert!(many.svg.contains("… and 37 more"), "48 plates, 11 named");
+    assert!(many.svg.contains("… and 32 more"), "48 plates, 16 named");
     // The first model's colour of the layer, drawn by compositing.
     let png = many.png().expect("png");
     let mut reader = png::Decoder::new(std::io::Cursor::new(&png)).read_info().expect("a PNG");
@@ -221,6 +221,17 @@ fn the_page_stays_under_its_limit_and_says_what_it_leaves_out() {
     let page = html(&many).expect("html");
     assert!(page.len() < MAX_BYTES, "{}", page.len());
     assert!(page.contains("more maps not shown here"), "the page says what is left out");
+}
+
+#[test]
+fn thirty_models_fit_into_figures_and_legends() {
+    let record = fake::crowd(30);
+    let figures = figures(&record).expect("figures");
+    let ladder = figures.iter().find(|f| f.id == "ladder-strict-logreg").expect("a ladder");
+    assert!(ladder.svg.contains("… and 6 more"));
+    let bars = figures.iter().find(|f| f.id == "g-scores-strict-logreg").expect("bars");
+    assert!(bars.caption.contains("6 more models are in the table"), "{}", bars.caption);
+    assert!(record.verdict.iter().any(|s| s == "22 more models are in the tables."), "{:?}", record.verdict);
 }
 
 #[test]

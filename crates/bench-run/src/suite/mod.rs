@@ -339,7 +339,8 @@ fn choice<T: serde::de::DeserializeOwned>(flag: &str, name: &str) -> Result<T, E
     use serde::de::IntoDeserializer;
     use serde::de::value::{Error as ValueError, StrDeserializer};
     let text: StrDeserializer<'_, ValueError> = name.into_deserializer();
-    T::deserialize(text).map_err(|error| Error::Usage { message: format!("cannot read `{flag} {name}`: {error}"), hint: None })
+    T::deserialize(text)
+        .map_err(|error| Error::Usage { message: format!("cannot read `{flag} {name}`: {error}"), hint: None })
 }
 
 /// The policy of that name.

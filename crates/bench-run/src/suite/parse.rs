@@ -51,7 +51,10 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
             return Err(("columns.control.column", "name at least one column".into()));
         }
         if control.column.len() > 1 && control.value != bench_data::NEGATIVE_CONTROL {
-            return Err(("columns.control.column", "several candidates are searched for `negcon` only; name one".into()));
+            return Err((
+                "columns.control.column",
+                "several candidates are searched for `negcon` only; name one".into(),
+            ));
         }
     }
     one_of("splits.missing-columns", &suite.splits.missing_columns, &["error", "skip"])?;
