@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::canvas::{Anchor, Canvas, cut, fit};
+use super::canvas::{Anchor, Canvas, cut, fit, width_of};
 use super::palette::{BAND, GREY, GRID, INK};
 use crate::view::View;
 use crate::{number, text};
@@ -111,6 +111,12 @@ pub(crate) struct Legend {
     width: f64,
 }
 
+/// Width of a legend that shows these names, within limits.
+pub(crate) fn legend_width<'n>(names: impl Iterator<Item = &'n str>) -> f64 {
+    let widest = names.map(|n| width_of(&text::short_ends(n), SMALL)).fold(0.0, f64::max);
+    (widest + 36.0).clamp(172.0, 330.0)
+}
+
 /// Height of a legend line.
 pub(crate) const LEGEND_LINE: f64 = 19.0;
 
@@ -162,11 +168,14 @@ impl Legend {
     }
 }
 
-/// A vertical interval with caps.
-pub(crate) fn whisker(canvas: &mut Canvas<'_>, x: f64, low: f64, high: f64, colour: RGBColor) {
+/// Half the width of a whisker's caps where there is room.
+pub(crate) const CAP: f64 = 3.5;
+
+/// A vertical interval with caps that reach `cap` to both sides.
+pub(crate) fn whisker(canvas: &mut Canvas<'_>, x: f64, (low, high): (f64, f64), cap: f64, colour: RGBColor) {
     canvas.line(&[(x, low), (x, high)], colour, 1.3);
     for y in [low, high] {
-        canvas.line(&[(x - 3.5, y), (x + 3.5, y)], colour, 1.3);
+        canvas.line(&[(x - cap, y), (x + cap, y)], colour, 1.3);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::axis::{Frame, SMALL, TINY, missing_mark, whisker};
+use super::axis::{CAP, Frame, SMALL, TINY, missing_mark, whisker};
 use super::canvas::{Anchor, Canvas, fit};
 use super::palette::{GREY, PAPER};
 
@@ -44,8 +44,8 @@ pub(crate) fn paint(canvas: &mut Canvas<'_>, frame: &Frame, groups: &[(String, S
             }
             if let Some((low, high)) = bar.interval {
                 // A light line below keeps the whisker apart from its own bar.
-                canvas.line(&[(x, frame.y(low)), (x, frame.y(high))], PAPER, 3.4);
-                whisker(canvas, x, frame.y(low), frame.y(high), super::palette::INK);
+                canvas.line(&[(x, frame.y(low)), (x, frame.y(high))], PAPER, (0.5 * thick).min(3.4));
+                whisker(canvas, x, (frame.y(low), frame.y(high)), (0.45 * thick).min(CAP), super::palette::INK);
             }
             canvas.marker(bar.series, x, y, (thick / 4.0).clamp(2.0, 4.2), bar.colour);
         }

@@ -43,7 +43,8 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
 
     let (panel, gap, bottom) = (200.0, 78.0, 30.0);
     let plots = panels.len() as f64 * (panel + gap);
-    let width = 780.0;
+    let legend_width = axis::legend_width(models.iter().map(|m| m.name.as_str()));
+    let width = 628.0 + legend_width;
     let height = HEAD + plots.max((models.len() + 3) as f64 * LEGEND_LINE) + bottom;
     let title = format!("What can be read besides the label, {}", probe_title(probe));
     let mut caption = vec![format!(
@@ -112,7 +113,7 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
                 .collect();
             bars::paint(canvas, &frame, &groups);
         }
-        let mut legend = Legend::new(618.0, HEAD + 24.0, width - 630.0);
+        let mut legend = Legend::new(618.0, HEAD + 24.0, legend_width);
         for (m, model) in models.iter().enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }

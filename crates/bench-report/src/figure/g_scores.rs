@@ -69,7 +69,8 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
 
     let legend_height = (models.len() + 3) as f64 * LEGEND_LINE;
     let bottom = 68.0;
-    let (width, height) = (780.0, (HEAD + legend_height + bottom).max(400.0));
+    let legend_width = axis::legend_width(models.iter().map(|m| m.name.as_str()));
+    let (width, height) = (608.0 + legend_width, (HEAD + legend_height + bottom).max(400.0));
     let frame = Frame { left: 64.0, top: HEAD, width: 510.0, height: height - HEAD - bottom, low: 0.0, high: top };
     let title = format!("G-scores, {} protocol, {}", text::short(protocol), probe_title(probe));
     let methods = view::interval_methods(spreads.iter().copied());
@@ -124,7 +125,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
             })
             .collect();
         bars::paint(canvas, &frame, &groups);
-        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, width - frame.right() - 36.0);
+        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, legend_width);
         for (m, model) in models.iter().enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }

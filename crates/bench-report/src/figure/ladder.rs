@@ -37,7 +37,8 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
     let data = &view.record.data;
     let listed = models.len().min(LEGEND_MODELS);
     let legend_height = (listed + 5) as f64 * LEGEND_LINE + 24.0;
-    let (width, bottom) = (780.0, 92.0);
+    let legend_width = axis::legend_width(models.iter().take(listed).map(|m| m.name.as_str()));
+    let (width, bottom) = (608.0 + legend_width, 92.0);
     let height = (HEAD + legend_height.max(300.0) + bottom).max(460.0);
     let frame = Frame { left: 64.0, top: HEAD, width: 510.0, height: height - HEAD - bottom, low: 0.0, high: 1.0 };
 
@@ -99,7 +100,13 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
             }
             for (i, point) in points.iter().enumerate() {
                 if let Some(spread) = found[i].and_then(view::spread) {
-                    axis::whisker(canvas, x(i), frame.y(spread.interval.low), frame.y(spread.interval.high), colour);
+                    axis::whisker(
+                        canvas,
+                        x(i),
+                        (frame.y(spread.interval.low), frame.y(spread.interval.high)),
+                        (0.45 * offset).min(axis::CAP),
+                        colour,
+                    );
                 }
                 match point {
                     Some((x, y)) => canvas.marker(m, *x, *y, 4.4, colour),
@@ -107,7 +114,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
                 }
             }
         }
-        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, width - frame.right() - 36.0);
+        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, legend_width);
         for (m, model) in models.iter().take(listed).enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }
