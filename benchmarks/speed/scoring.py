@@ -94,7 +94,7 @@ for (split, repeat), part in splits.groupby(["split", "repeat"], observed=True):
     role = part["role"].astype(str)
     folds[(split, repeat)] = (part.loc[role == "train", "row"].to_numpy(), part.loc[role == "test", "row"].to_numpy())
 peer, iterations, difference = 0.0, [], []
-chosen = list(folds)[: args.fits]
+chosen = list(folds)[:: max(1, len(folds) // args.fits)]
 for key in chosen:
     train, test = folds[key]
     start = time.perf_counter()

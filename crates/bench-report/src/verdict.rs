@@ -327,7 +327,7 @@ fn unmade_splits(record: &RunRecord) -> Option<String> {
 }
 
 fn missing_scores(view: &View<'_>) -> Option<String> {
-    let missing = view.missing();
+    let missing = view.missing_by_fault();
     let total: usize = missing.iter().map(|(_, n)| n).sum();
     let reasons: Vec<String> =
         missing.iter().take(3).map(|(reason, n)| format!("{reason} ({})", number::count(*n))).collect();

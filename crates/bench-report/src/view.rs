@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bench_core::RunRecord;
+use bench_core::Score;
 use bench_core::record::{BatchProbe, Interval, ModelInfo, ModelKind, SplitInfo, Summary};
 
 use crate::text;
@@ -201,13 +202,14 @@ impl<'a> View<'a> {
         self.record.models.iter().filter(|m| m.kind == ModelKind::Control && BLIND_CONTROLS.contains(&m.name.as_str()))
     }
 
-    /// How well a factor can be read from a model, treated rows before control rows.
+    /// How well a factor can be read from a model by the probe that reads it best; treated rows
+    /// before control rows.
     pub(crate) fn batch_probe(&self, model: &str, target: &str) -> Option<&'a BatchProbe> {
         let of = |rows: Option<&str>| {
-            self.record
-                .batch_probes
-                .iter()
-                .find(|p| p.model == model && p.target == target && rows.is_none_or(|r| p.rows == r))
+            let mine = self.record.batch_probes.iter();
+            let mine = mine.filter(|p| p.model == model && p.target == target && rows.is_none_or(|r| p.rows == r));
+            // The first of equals, so that the order of the record decides.
+            mine.reduce(|best, p| if p.corrected > best.corrected { p } else { best })
         };
         of(Some("treated")).or_else(|| of(None))
     }
@@ -229,8 +231,18 @@ impl<'a> View<'a> {
 
     /// Reasons for missing scores with their number, most frequent first, then by text.
     pub(crate) fn missing(&self) -> Vec<(String, usize)> {
+        self.missing_where(|_| true)
+    }
+
+    /// The same for scores that should exist: the area under the curve needs every class among
+    /// the test rows, and top-N fewer classes than the task has; neither absence is a fault.
+    pub(crate) fn missing_by_fault(&self) -> Vec<(String, usize)> {
+        self.missing_where(|score| score.metric != "roc-auc" && !score.metric.starts_with("top-"))
+    }
+
+    fn missing_where(&self, wanted: impl Fn(&Score) -> bool) -> Vec<(String, usize)> {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for score in self.record.scores.iter().filter(|s| s.value.is_none()) {
+        for score in self.record.scores.iter().filter(|s| s.value.is_none() && wanted(s)) {
             *counts.entry(why(score.reason.as_deref())).or_default() += 1;
         }
         let mut sorted: Vec<(String, usize)> = counts.into_iter().collect();

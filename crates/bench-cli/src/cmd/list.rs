@@ -24,6 +24,11 @@ fn cards(kind: &str) -> Vec<&'static Card> {
     }
 }
 
+/// Every card there is.
+pub(super) fn all() -> Vec<&'static Card> {
+    KINDS.iter().flat_map(|kind| cards(kind)).collect()
+}
+
 /// Lists ids with their titles.
 pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
     let kinds: Vec<&str> = match &args.kind {
@@ -69,7 +74,7 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         print!("{text}");
         return Ok(exit::DONE);
     }
-    let known: Vec<&'static Card> = KINDS.iter().flat_map(|kind| cards(kind)).collect();
+    let known = all();
     let by_alias = bench_eval::split::find(&args.id, &[]).ok().map(|split| split.rule.card());
     let by_family = bench_eval::metric::card(&args.id).ok();
     let Some(card) = known.iter().copied().find(|c| c.id == args.id).or(by_alias).or(by_family) else {
