@@ -171,7 +171,7 @@ pub(crate) fn finish(folder: &Path, key: &Key, mut record: RunRecord, render: &R
         .into_iter()
         .map(|path| OutputFile { bytes: fs::metadata(folder.join(&path)).map_or(0, |m| m.len()), path })
         .collect();
-    let text = serde_json::to_vec_pretty(&record)
+    let text = serde_json::to_vec(&record)
         .map_err(|e| Error::Record { path: folder.join("record.json"), why: e.to_string() })?;
     write(&folder.join("record.json"), &text)?;
     Ok(record)

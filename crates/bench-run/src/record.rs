@@ -3,7 +3,7 @@
 use bench_core::Factor;
 use bench_core::digest as sha;
 use bench_core::record::{DataInfo, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo};
-use bench_eval::{confounding, control};
+use bench_eval::control;
 
 use crate::key::Key;
 use crate::run::{Prepared, Results};
@@ -18,9 +18,6 @@ pub(crate) fn assemble(
     results: Results,
     summaries: Summaries,
 ) -> RunRecord {
-    let first = &prepared.tables[0];
-    let layout = &first.treated.layout;
-    let label = &first.answers.label;
     let mut warnings = prepared.warnings.clone();
     for (control, reason) in &results.missing_controls {
         warnings.push(format!("control `{control}` was not scored: {reason}"));
@@ -54,7 +51,7 @@ pub(crate) fn assemble(
         models: models(request, prepared, &results),
         data: data(prepared),
         splits: prepared.audits.clone(),
-        confounding: confounding::report(layout, label),
+        confounding: prepared.confounding.clone(),
         summaries: summaries.summaries,
         comparisons: summaries.comparisons,
         ranks: summaries.ranks,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bench_core::record::{BatchProbe, CacheState, RunRecord, SplitInfo, Step as StepRecord, Transfer};
+use bench_core::record::{BatchProbe, CacheState, Confounding, RunRecord, SplitInfo, Step as StepRecord, Transfer};
 use bench_core::{Block, Factor, Matrix, Seed, Table};
 use bench_eval::aggregate::Clusters;
 use bench_eval::batch_probe::{self, ProbeUse};
@@ -11,7 +11,7 @@ use bench_eval::control::{self, Made};
 use bench_eval::metric::Metric;
 use bench_eval::probe::logistic::LogisticProbe;
 use bench_eval::split::{self, SplitInput};
-use bench_eval::{SplitSet, metric};
+use bench_eval::{SplitSet, confounding, metric};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +53,7 @@ pub(crate) struct Prepared {
     pub(crate) tables: Vec<Table>,
     pub(crate) sets: Vec<SplitSet>,
     pub(crate) audits: Vec<SplitInfo>,
+    pub(crate) confounding: Confounding,
     pub(crate) clusters: Clusters,
     pub(crate) metrics: Vec<Box<dyn Metric>>,
     pub(crate) baseline: Option<String>,
@@ -217,8 +218,27 @@ impl<'a> Runner<'a> {
         }
         let audits: Vec<SplitInfo> = sets.iter().map(|set| split::audit(set, layout, label)).collect();
         let metrics = metric::lookup_all(&suite.metrics)?;
+        let confounding = confounding::report(layout, label);
         self.end(&Step::Read, start);
-        Ok(Prepared { tables, sets, audits, clusters, metrics, baseline, warnings })
+        self.tell(&confounding);
+        Ok(Prepared { tables, sets, audits, confounding, clusters, metrics, baseline, warnings })
+    }
+
+    /// Says how label and origin are entangled, before any score.
+    fn tell(&self, confounding: &Confounding) {
+        let with_label: Vec<String> = confounding
+            .pairs
+            .iter()
+            .filter(|pair| pair.a == "label")
+            .filter_map(|pair| Some(format!("{} {:.2}", pair.b, pair.cramers_v_corrected?)))
+            .collect();
+        if !with_label.is_empty() {
+            let list = with_label.join(", ");
+            self.progress.note(&format!("confounding of the label (Cramér's V, bias-corrected): {list}"));
+        }
+        for note in &confounding.notes {
+            self.progress.note(&format!("confounding: {note}"));
+        }
     }
 
     fn score(&mut self, prepared: &Prepared) -> Result<Results, Error> {
