@@ -1,7 +1,9 @@
 //! Gaussian noise.
 //!
 //! # What
-//! 32 independent standard normal features, drawn from the seed of the run.
+//! 32 independent standard normal features, drawn from the seed of the run. In tables of more
+//! than 100,000 rows each row takes one of 4,096 such vectors at random: as uninformative, and
+//! equal rows cost nothing.
 //!
 //! # Formula
 //! `x_ij ~ N(0, 1), j = 1..32`
@@ -35,6 +37,12 @@ pub static CARD: Card = Card {
 /// Number of features.
 pub const FEATURES: usize = 32;
 
+/// Rows up to which every row has a vector of its own.
+const OWN: usize = 100_000;
+
+/// Vectors that the rows of larger tables share.
+const SHARED: usize = 4096;
+
 /// Gaussian noise.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noise;
@@ -46,14 +54,31 @@ impl Control for Noise {
 
     fn make(&self, layout: &Layout, _label: &Factor, seed: Seed) -> Result<Made, String> {
         let mut stream = seed.derive("control-noise", 0).stream();
-        let data = (0..layout.rows * FEATURES).map(|_| stream.normal() as f32).collect();
-        Ok(Made::Features(Matrix::new(layout.rows, FEATURES, data)))
+        let distinct = if layout.rows > OWN { SHARED } else { layout.rows };
+        let data = (0..distinct * FEATURES).map(|_| stream.normal() as f32).collect();
+        let vectors = Matrix::new(distinct, FEATURES, data);
+        if distinct == layout.rows {
+            return Ok(Made::Features(vectors));
+        }
+        let chosen: Vec<u32> = (0..layout.rows).map(|_| stream.below(distinct) as u32).collect();
+        Ok(Made::Features(vectors.take(&chosen)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_large_tables_share_their_noise() {
+        let layout = Layout { rows: OWN + 1, ..Layout::default() };
+        let Ok(Made::Features(matrix)) = Noise.make(&layout, &Factor::default(), Seed(1)) else {
+            panic!("noise is features");
+        };
+        let distinct: std::collections::HashSet<Vec<u32>> =
+            (0..matrix.rows()).map(|row| matrix.row(row).iter().map(|v| v.to_bits()).collect()).collect();
+        assert_eq!((matrix.rows(), distinct.len()), (OWN + 1, SHARED));
+    }
 
     #[test]
     fn noise_is_standard_normal_and_set_by_the_seed() {
