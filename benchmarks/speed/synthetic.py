@@ -1,7 +1,7 @@
 """Synthetic embeddings that are as hard as real ones: low rank, decaying spectrum, weak labels.
 
 `make(path, rows, dims)` writes a Parquet table with 9 labels, 13 batches in 4 sources, 52 plates.
-The spectrum decays over three orders of magnitude, so that logistic regression needs hundreds of
+The spectrum decays over nearly three orders of magnitude, so that logistic regression needs hundreds of
 L-BFGS iterations, as on real embeddings; labels are a noisy function of latent directions of every
 scale, so that test accuracy lies near 0.7 and not at 1.
 """
@@ -12,12 +12,12 @@ import pandas as pd
 def embeddings(rows, dims, seed=0, labels=9, batches=13):
     g = np.random.default_rng(seed)
     rank = min(dims, 256)
-    spectrum = np.logspace(0.5, -2.0, rank)
+    spectrum = np.logspace(0.75, -2.0, rank)
     label = g.integers(labels, size=rows)
     batch = np.sort(g.integers(batches, size=rows))
     plate = batch * 4 + g.integers(4, size=rows)
     latent = g.normal(size=(rows, rank)).astype(np.float32)
-    centres = g.normal(0, 0.19, (labels, rank))
+    centres = g.normal(0, 0.16, (labels, rank))
     latent += centres[label].astype(np.float32)
     latent += g.normal(0, 0.5, (batches, rank))[batch].astype(np.float32)
     latent += g.normal(0, 0.15, (plate.max() + 1, rank))[plate].astype(np.float32)
