@@ -49,7 +49,4 @@ pub use read::{read, read_with_report, validate};
 pub use report::{Report, UnitCount};
 pub use synthetic::{SyntheticSpec, simulate};
 pub use text::read_columns;
-pub use write::{
-    Column, ColumnValues, PredictionColumns, SplitPart, write_embeddings, write_parquet, write_predictions,
-    write_projection, write_splits,
-};
+pub use write::{Column, ColumnValues, SplitPart, write_embeddings, write_parquet, write_splits};

@@ -183,59 +183,6 @@ pub fn write_splits<'a>(
     write_frames(path, frames)
 }
 
-/// Columns of `projection/<model>.parquet`: `row` (of the file), `x`, `y` and metadata.
-pub fn write_projection(path: &Path, file_row: &[u64], x: &[f64], y: &[f64], metadata: &[Column]) -> Result<(), Error> {
-    let mut columns = vec![
-        Column::new("row", ColumnValues::U64(file_row.to_vec())),
-        Column::new("x", ColumnValues::F64(x.to_vec())),
-        Column::new("y", ColumnValues::F64(y.to_vec())),
-    ];
-    columns.extend_from_slice(metadata);
-    write_parquet(path, &columns)
-}
-
-/// Columns of `predictions.parquet`, one row per test row, fold and probe.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PredictionColumns {
-    /// Protocol.
-    pub protocol: Factor,
-    /// Split id.
-    pub split: Factor,
-    /// Probe id.
-    pub probe: Factor,
-    /// Repeat, counted from zero.
-    pub repeat: Vec<u32>,
-    /// Fold within the repeat, counted from zero.
-    pub fold: Vec<u32>,
-    /// Row of the embedding file, counted from zero.
-    pub row: Vec<u64>,
-    /// True label.
-    pub label: Factor,
-    /// Predicted label.
-    pub predicted: Factor,
-    /// Probability given to the true label.
-    pub p_true: Vec<f64>,
-}
-
-/// Writes `protocol, split, probe, repeat, fold, row, label, predicted, p_true`.
-pub fn write_predictions(path: &Path, predictions: PredictionColumns) -> Result<(), Error> {
-    let codes = |factor: Factor| ColumnValues::Codes { levels: factor.levels, codes: factor.codes };
-    write_parquet(
-        path,
-        &[
-            Column::new("protocol", codes(predictions.protocol)),
-            Column::new("split", codes(predictions.split)),
-            Column::new("probe", codes(predictions.probe)),
-            Column::new("repeat", ColumnValues::U32(predictions.repeat)),
-            Column::new("fold", ColumnValues::U32(predictions.fold)),
-            Column::new("row", ColumnValues::U64(predictions.row)),
-            Column::new("label", codes(predictions.label)),
-            Column::new("predicted", codes(predictions.predicted)),
-            Column::new("p_true", ColumnValues::F64(predictions.p_true)),
-        ],
-    )
-}
-
 /// Writes a table, treated rows then controls, under names that [`crate::read`] finds by
 /// itself. Prefixes of batch and plate ids are taken off again.
 pub fn write_embeddings(path: &Path, table: &Table) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-use bench_core::{Factor, Seed};
+use bench_core::Seed;
 use bench_data::{
-    Column, ColumnValues, Error, PredictionColumns, ReadOptions, SplitPart, SyntheticSpec, read, simulate,
-    write_embeddings, write_parquet, write_predictions, write_projection, write_splits,
+    Column, ColumnValues, Error, ReadOptions, SplitPart, SyntheticSpec, read, simulate, write_embeddings,
+    write_parquet, write_splits,
 };
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
 
@@ -71,35 +71,6 @@ fn splits_stream_across_row_groups() {
     assert!(size < 3_000_000, "{size} bytes");
     write_splits(&path, &["unused"], []).unwrap();
     assert_eq!(self::frame(&path).height(), 0);
-}
-
-#[test]
-fn predictions_and_projections_have_the_columns_that_the_design_names() {
-    let folder = Folder::new();
-    let one = |name: &str| Factor::first_seen(&[name, name]);
-    let path = folder.path("predictions.parquet");
-    let predictions = PredictionColumns {
-        protocol: one("paper"),
-        split: one("random"),
-        probe: one("knn"),
-        repeat: vec![0, 1],
-        fold: vec![0, 0],
-        row: vec![7, 9],
-        label: Factor::first_seen(&["a", "b"]),
-        predicted: one("a"),
-        p_true: vec![0.75, f64::NAN],
-    };
-    write_predictions(&path, predictions).unwrap();
-    assert_eq!(
-        frame(&path).get_column_names(),
-        ["protocol", "split", "probe", "repeat", "fold", "row", "label", "predicted", "p_true"]
-    );
-    let path = folder.path("projection.parquet");
-    let label = Column::factor("label", &Factor::first_seen(&["a", "b"]));
-    write_projection(&path, &[3, 4], &[0.5, 1.5], &[2.5, -1.0], &[label]).unwrap();
-    let map = frame(&path);
-    assert_eq!(map.get_column_names(), ["row", "x", "y", "label"]);
-    assert_eq!(map.column("x").unwrap().as_materialized_series().f64().unwrap().get(1), Some(1.5));
 }
 
 #[test]

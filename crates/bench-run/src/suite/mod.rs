@@ -293,29 +293,11 @@ impl Default for ProjectionSettings {
 }
 
 fn default_metrics() -> Vec<String> {
-    [
-        "accuracy",
-        "balanced-accuracy",
-        "precision-macro",
-        "recall-macro",
-        "f1-macro",
-        "precision-weighted",
-        "recall-weighted",
-        "f1-weighted",
-        "roc-auc",
-        "top-3",
-        "top-5",
-        "top-10",
-        "log-loss",
-        "brier",
-        "mcc",
-    ]
-    .map(String::from)
-    .to_vec()
+    bench_eval::metric::DEFAULT_IDS.map(String::from).to_vec()
 }
 
 fn default_controls() -> Vec<String> {
-    ["constant", "noise", "one-hot-label", "one-hot-source", "shuffled-labels"].map(String::from).to_vec()
+    bench_eval::control::CONTROLS.map(|control| control.card().id.to_owned()).to_vec()
 }
 
 /// The distance of that name.

@@ -85,8 +85,9 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
     if suite.metrics.is_empty() {
         return Err(("metrics", "name at least one metric".into()));
     }
+    let controls = bench_eval::control::CONTROLS.map(|control| control.card().id);
     for id in &suite.controls {
-        one_of("controls", id, &["constant", "noise", "one-hot-label", "one-hot-source", "shuffled-labels"])?;
+        one_of("controls", id, &controls)?;
     }
     if suite.uncertainty.bootstrap < 100 {
         return Err(("uncertainty.bootstrap", "an interval needs at least 100 draws".into()));
