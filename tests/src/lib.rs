@@ -18,7 +18,9 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Process::new(cargo);
-        build.args(["build", "--quiet", "--locked", "--package", "bench-cli", "--bin", "bench"]);
+        // All targets of the workspace: then features unify as they do for `cargo test --workspace`,
+        // nothing is compiled a second time, and only the binary is linked.
+        build.args(["build", "--quiet", "--locked", "--workspace", "--all-targets"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         if !cfg!(debug_assertions) {
             build.arg("--release");
