@@ -95,7 +95,7 @@ pub(crate) struct ScoreArgs {
     /// What to compute.
     #[command(flatten)]
     pub(crate) scoring: ScoringArgs,
-    /// Folder of this run [default: reports/<suite>/<run id>]
+    /// Folder of this run [default: reports/SUITE/RUN-ID]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print what would be done, and write nothing

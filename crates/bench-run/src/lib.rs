@@ -1,6 +1,6 @@
 //! Suites, plan, steps, resume, record: everything between a request and a run record.
 //!
-//! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`run`] does it step by
+//! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`mod@run`] does it step by
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
 //! puts the pieces together and [`outputs`] writes them.
 

@@ -2,7 +2,7 @@
 //!
 //! # What
 //! 32 independent standard normal features, drawn from the seed of the run. In tables of more
-//! than 100,000 rows each row takes one of 4,096 such vectors at random: as uninformative, and
+//! than 100,000 rows each row takes one of 256 such vectors at random: as uninformative, and
 //! equal rows cost nothing.
 //!
 //! # Formula
@@ -41,7 +41,7 @@ pub const FEATURES: usize = 32;
 const OWN: usize = 100_000;
 
 /// Vectors that the rows of larger tables share.
-const SHARED: usize = 4096;
+const SHARED: usize = 256;
 
 /// Gaussian noise.
 #[derive(Clone, Copy, Debug, Default)]

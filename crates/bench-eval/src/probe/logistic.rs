@@ -2,7 +2,7 @@
 //!
 //! # What
 //! A linear classifier on frozen features, the usual linear probe. All folds of a table are
-//! fitted together ([`super::softmax`]).
+//! fitted together (`softmax/` beside this file).
 //!
 //! # Formula
 //! ```text

@@ -2,7 +2,7 @@
 //!
 //! Two protocols share the rules. `paper` divides as Watkinson et al. 2023 do (random over rows,
 //! 80/20 of group ids for the others); `strict` never divides a well, keeps labels balanced and
-//! gives every split the same amount of training data, see [`plan`]. [`fixed`] takes folds that
+//! gives every split the same amount of training data, see [`plan`]. [`mod@fixed`] takes folds that
 //! a user brings. [`audit`](mod@audit) says what a split did and what it leaks.
 //!
 //! A new rule is one file with a card and a [`Rule`], and two lines here: its `mod` and its place
