@@ -348,6 +348,7 @@ impl<'a> Runner<'a> {
 
     fn transfer(&mut self, prepared: &Prepared, table: &Table) -> Result<Vec<Transfer>, Error> {
         let settings = &self.request.suite.probes;
+        let most = self.request.suite.splits.max_test_rows;
         let seed = Seed(self.request.seed);
         self.step(&Step::Transfer { model: table.name.clone() }, |progress| {
             let task = Task {
@@ -365,7 +366,7 @@ impl<'a> Runner<'a> {
                     &table.name,
                     &table.treated.matrix,
                     probe.as_ref(),
-                    seed,
+                    (seed, most),
                     &|d, t| progress.tick(d, t),
                 )?);
             }

@@ -9,12 +9,13 @@ use bench_core::{Factor, Matrix, Seed};
 use bench_eval::metric::Evaluated;
 use bench_eval::metric::group::GroupTally;
 use bench_eval::probe::{Probe, ProbeInput};
-use bench_eval::split::{TransferPair, transfer_folds};
-use bench_eval::{Error, Fold, Role};
+use bench_eval::split::{TransferPair, thin_tests, transfer_folds};
+use bench_eval::{Error, Fold, Role, SplitSet};
 
 use crate::scoring::Task;
 
-/// The table of one model and probe; empty without at least two sources.
+/// The table of one model and probe; empty without at least two sources. `most` is the number of
+/// rows that may be tested.
 ///
 /// # Errors
 /// A probe that cannot run at all.
@@ -23,13 +24,27 @@ pub fn table(
     model: &str,
     matrix: &Matrix,
     probe: &dyn Probe,
-    seed: Seed,
+    (seed, most): (Seed, usize),
     tick: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Transfer>, Error> {
     let Some(source) = task.layout.source.as_ref().filter(|s| s.level_count() > 1) else {
         return Ok(Vec::new());
     };
-    let pairs = transfer_folds(task.layout, task.label, seed);
+    let mut pairs = transfer_folds(task.layout, task.label, seed);
+    for pair in &mut pairs {
+        let mut set = [SplitSet {
+            protocol: "transfer".to_owned(),
+            split: String::new(),
+            unit: "source".to_owned(),
+            pooled: true,
+            folds: std::mem::take(&mut pair.folds),
+            reason: None,
+        }];
+        // Very large tables test the same draw of wells here as in every split.
+        thin_tests(&mut set, &task.clusters.unit_of_row, most, seed);
+        let [set] = set;
+        pair.folds = set.folds;
+    }
     let counts = source.counts();
     let rows_of = |name: &str| source.levels.iter().position(|l| l == name).map_or(0, |level| counts[level]);
     let mut cells: Vec<Transfer> = pairs
@@ -91,8 +106,10 @@ fn off_diagonal(
                 tally.add(&evaluated, &source.codes);
                 let scores = tally.scores();
                 for cell in mine {
-                    let level = source.levels.iter().position(|l| *l == cell.test);
-                    cell.accuracy = level.and_then(|level| scores[level].accuracy);
+                    if let Some(level) = source.levels.iter().position(|l| *l == cell.test) {
+                        cell.accuracy = scores[level].accuracy;
+                        cell.n_test = scores[level].n_test as usize;
+                    }
                 }
             }
         }
@@ -132,6 +149,7 @@ fn within(
     })?;
     if tested > 0 && cell.reason.is_none() {
         cell.accuracy = Some(right / tested as f64);
+        cell.n_test = tested;
     }
     Ok(())
 }
