@@ -49,13 +49,15 @@ pub(crate) enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a suite: score its models (or --embeddings) and write the report
+    /// Run a suite: train its models, embed its plates (or take --embeddings), score, write the report
     #[command(after_help = "\
 Examples:
+  bench run --suite target2
+  bench run --suite target2 --data jump --preset paper --device cuda:0
   bench run --suite smoke
   bench run --suite jump-moa --embeddings all3.parquet
   bench run --suite target2 --embeddings cnn=a.parquet --embeddings vit=b.parquet --out reports/mine")]
-    Run(ScoreArgs),
+    Run(RunArgs),
     /// Score embedding tables: splits, probes, G-scores, controls, report
     #[command(after_help = "\
 Examples:
@@ -78,6 +80,44 @@ Examples:
     },
     /// Print the man page
     Man,
+}
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// What to score, and where to put it.
+    #[command(flatten)]
+    pub(crate) score: ScoreArgs,
+    /// How to make embeddings.
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
+}
+
+/// How to make embeddings where none are given.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Training (without --embeddings)")]
+pub(crate) struct TrainArgs {
+    /// How to train: smoke, demo, paper, sept2023 or a TOML file [default: the suite's]
+    #[arg(long, value_name = "ID|FILE", conflicts_with = "embeddings")]
+    pub(crate) preset: Option<String>,
+    /// Folder of plates; they are simulated if it is not given
+    #[arg(long, value_name = "DIR", conflicts_with = "embeddings")]
+    pub(crate) data: Option<PathBuf>,
+    /// Models of the preset to train [default: all]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "embeddings")]
+    pub(crate) models: Vec<String>,
+    /// Train each model with this many seeds [default: the preset's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100), conflicts_with = "embeddings")]
+    pub(crate) train_seeds: Option<u16>,
+    /// Where to compute: auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: String,
+    /// Folder of plates, checkpoints and embeddings [default: BENCH_CACHE, or the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Leave out images that cannot be read, and list them, instead of stopping at the first
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
 }
 
 /// Options of `run` and `score`.

@@ -26,6 +26,12 @@ impl Seed {
         Seed(u64::from_le_bytes(first))
     }
 
+    /// Words `4 counter` to `4 counter + 3` of the stream of this seed, without the ones before.
+    #[inline(always)]
+    pub fn block(self, counter: u64) -> [u32; 4] {
+        philox([counter as u32, (counter >> 32) as u32, 0, 0], [self.0 as u32, (self.0 >> 32) as u32])
+    }
+
     /// The stream of random numbers of this seed.
     pub fn stream(self) -> Stream {
         Stream { key: [self.0 as u32, (self.0 >> 32) as u32], counter: 0, block: [0; 4], used: 4, spare: None }
@@ -104,6 +110,7 @@ impl Stream {
     }
 }
 
+#[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
         if round > 0 {

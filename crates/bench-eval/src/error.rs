@@ -39,4 +39,16 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// Embeddings that retrieval cannot be scored on.
+    #[error("cannot score retrieval: {why}")]
+    Retrieval {
+        /// Why.
+        why: String,
+    },
+    /// Compounds that cannot be divided.
+    #[error("cannot split compounds: {why}")]
+    Compounds {
+        /// Why.
+        why: String,
+    },
 }

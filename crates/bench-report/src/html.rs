@@ -105,6 +105,10 @@ fn values(view: &View<'_>, figures: &[Figure], cards: &[Card], budget: Budget) -
         ladders => of_kind(figures, Kind::Ladder, headline.as_ref(), budget.others.max(1)),
         bars => of_kind(figures, Kind::GScores, headline.as_ref(), budget.others.max(1)),
         results => results(view, headline.as_ref(), budget),
+        trained => !record.training.is_empty(),
+        paper_tables => tables(&paper_tables(view), budget.rows),
+        training => of_kind(figures, Kind::Training, None, 1),
+        training_tables => tables(&[table::training(view)], budget.rows),
         comparisons => tables(&[table::ranks(view), table::comparisons(view)], budget.rows),
         breakdown => headline.as_ref().map(|h| breakdown(view, h, budget)),
         transfer => of_headline(figures, Kind::Transfer, headline.as_ref(), budget.matrices),
@@ -128,6 +132,13 @@ fn values(view: &View<'_>, figures: &[Figure], cards: &[Card], budget: Budget) -
         provenance => provenance(view),
         provenance_tables => tables(&[models(view), settings(view), steps(view)], budget.rows.max(40)),
     })
+}
+
+/// The tables of the paper for models that this run trained.
+fn paper_tables(view: &View<'_>) -> Vec<Table> {
+    let mut tables = table::retrieval(view);
+    tables.extend(table::generalisation(view));
+    tables
 }
 
 /// Nothing from outside; the style and the script shipped here, by their hashes.

@@ -80,6 +80,14 @@ pub enum Error {
         /// Hint.
         hint: String,
     },
+    /// Training or embedding.
+    #[error("failed to {what}: {source}")]
+    Produce {
+        /// What was being done.
+        what: &'static str,
+        /// Cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Reading an embedding table.
     #[error(transparent)]
     Read(#[from] bench_data::Error),
@@ -134,6 +142,7 @@ impl Error {
             | Self::Write { .. }
             | Self::WriteTable { .. }
             | Self::Record { .. }
+            | Self::Produce { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
             Self::Eval(bench_eval::Error::Split { .. } | bench_eval::Error::Probe { .. }) => ErrorKind::Data,
             _ => ErrorKind::Usage,

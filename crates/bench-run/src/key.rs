@@ -35,6 +35,9 @@ pub fn key(request: &Request) -> Result<Key, Error> {
         parts.push(format!("embedding {} {file}", embedding.name));
         files.push(file);
     }
+    if !request.origin.digest.is_empty() {
+        parts.push(format!("origin {}", request.origin.digest));
+    }
     for (what, path) in [("metadata", &request.metadata), ("folds", &request.folds)] {
         if let Some(path) = path {
             parts.push(format!("{what} {}", read(path)?));

@@ -9,6 +9,8 @@ pub mod key;
 pub mod outputs;
 pub mod plan;
 pub mod probes;
+#[cfg(feature = "train")]
+pub mod produce;
 pub mod progress;
 pub mod projection;
 pub mod record;
@@ -24,5 +26,5 @@ pub mod transfer;
 
 pub use error::{Error, ErrorKind};
 pub use progress::{Progress, Silent};
-pub use request::{Embedding, Request};
+pub use request::{Embedding, Origin, Request};
 pub use run::{Done, Outcome, run};

@@ -18,7 +18,8 @@ pub(crate) fn assemble(
     results: Results,
     summaries: Summaries,
 ) -> RunRecord {
-    let mut warnings = prepared.warnings.clone();
+    let mut warnings = request.origin.warnings.clone();
+    warnings.extend(prepared.warnings.iter().cloned());
     for (control, reason) in &results.missing_controls {
         warnings.push(format!("control `{control}` was not scored: {reason}"));
     }
@@ -35,14 +36,14 @@ pub(crate) fn assemble(
             title: request.suite.title.clone(),
             essay: request.suite.essay.trim().to_owned(),
             citation: request.suite.citation.clone(),
-            simulated: request.embeddings.is_empty(),
+            simulated: request.embeddings.is_empty() || request.origin.simulated,
             digest: sha::of_bytes(request.suite_text.as_bytes()),
         },
         command: request.command.clone(),
         settings: settings::resolve(request),
         software: request.software.clone(),
         machine: Machine {
-            device: "cpu".into(),
+            device: if request.origin.device.is_empty() { "cpu".into() } else { request.origin.device.clone() },
             dtype: "f32 features, f64 statistics".into(),
             threads: rayon::current_num_threads(),
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
@@ -59,6 +60,8 @@ pub(crate) fn assemble(
         transfer: results.transfer,
         batch_probes: results.origin,
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
+        training: request.origin.training.clone(),
+        retrieval: request.origin.retrieval.clone(),
         warnings,
         ..RunRecord::default()
     };

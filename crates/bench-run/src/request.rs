@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bench_core::record::Software;
+use bench_core::record::{RetrievalRow, Software, Step, TrainingInfo};
 use bench_core::suggest::closest;
 
 use crate::Error;
@@ -40,6 +40,25 @@ impl Embedding {
     }
 }
 
+/// Where the embeddings of a run come from, if it made them itself.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// How the models were trained.
+    pub training: Vec<TrainingInfo>,
+    /// How well they retrieve.
+    pub retrieval: Vec<RetrievalRow>,
+    /// Whether the images are simulated.
+    pub simulated: bool,
+    /// Digest of everything that decided the above; empty where nothing was made.
+    pub digest: String,
+    /// Things the reader should know.
+    pub warnings: Vec<String>,
+    /// Steps that made them, with their times.
+    pub steps: Vec<Step>,
+    /// Where they were trained.
+    pub device: String,
+}
+
 /// A run to be made.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -51,6 +70,8 @@ pub struct Request {
     pub flags: Vec<String>,
     /// Tables; none to use the suite's simulated data.
     pub embeddings: Vec<Embedding>,
+    /// Models that this run trained: their retrieval scores and histories, and what names them.
+    pub origin: Origin,
     /// Metadata of NPY or NPZ matrices.
     pub metadata: Option<PathBuf>,
     /// Array of an NPZ file.

@@ -107,7 +107,9 @@ struct Runner<'a> {
 impl<'a> Runner<'a> {
     fn new(folder: &'a Path, key: &'a Key, request: &'a Request, progress: &'a dyn Progress) -> Self {
         let total = plan::steps(request, &plan::models(request)).len();
-        Self { folder, key, request, progress, store: Store::open(folder, &key.digest), total, done: Vec::new() }
+        let done = request.origin.steps.clone();
+        let total = total + done.len();
+        Self { folder, key, request, progress, store: Store::open(folder, &key.digest), total, done }
     }
 
     /// Does a step, or takes its result from an earlier run.

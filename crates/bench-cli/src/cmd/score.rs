@@ -7,19 +7,20 @@ use bench_core::record::ModelKind;
 use bench_run::suite::Suite;
 use bench_run::{Done, Embedding, Error, Progress, Request, key, plan};
 
-use crate::args::{OutputArgs, ScoreArgs};
+use crate::args::{OutputArgs, RunArgs, ScoreArgs, TrainArgs};
+use crate::cmd::produce;
 use crate::progress::Terminal;
 use crate::{exit, overrides, software};
 
-/// `bench run`: a suite with its own data, or with tables that are given.
-pub(crate) fn run(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
-    if args.suite.is_none() {
+/// `bench run`: a suite with models that it trains, with its own data, or with tables that are given.
+pub(crate) fn run(args: RunArgs, output: &OutputArgs) -> Result<i32, Error> {
+    if args.score.suite.is_none() {
         return Err(Error::Usage {
             message: "`bench run` needs a suite".into(),
             hint: Some("try `bench run --suite smoke`; `bench list suites` shows all".into()),
         });
     }
-    execute(args, output)
+    execute(args.score, Some(args.train), output)
 }
 
 /// `bench score`: tables that are given; the suite is `generic` unless named.
@@ -30,13 +31,23 @@ pub(crate) fn score(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> 
             hint: Some("give `--embeddings FILE`; `bench run --suite smoke` needs none".into()),
         });
     }
-    execute(args, output)
+    execute(args, None, output)
 }
 
-fn execute(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
+fn execute(args: ScoreArgs, train: Option<TrainArgs>, output: &OutputArgs) -> Result<i32, Error> {
     let progress = Terminal::new(output.quiet, output.no_progress);
     let (dry_run, json) = (args.dry_run, args.json);
-    let request = request(args)?;
+    let mut request = request(args)?;
+    let production = match train {
+        Some(train) if request.embeddings.is_empty() => produce::production(&request, train)?,
+        _ => None,
+    };
+    if let Some(production) = &production {
+        if dry_run {
+            return produce::dry(&request, production);
+        }
+        produce::make(&mut request, production, &progress)?;
+    }
     if dry_run {
         return dry(&request);
     }
@@ -71,6 +82,7 @@ fn request(args: ScoreArgs) -> Result<Request, Error> {
         suite_text,
         flags,
         embeddings,
+        origin: bench_run::Origin::default(),
         metadata: args.table.metadata,
         array: args.table.array,
         common_rows: args.table.common_rows,

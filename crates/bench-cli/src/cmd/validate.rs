@@ -15,6 +15,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<i32, Error> {
         suite,
         suite_text,
         flags,
+        origin: bench_run::Origin::default(),
         embeddings: Vec::new(),
         metadata: args.table.metadata.clone(),
         array: args.table.array.clone(),

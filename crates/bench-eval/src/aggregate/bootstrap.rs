@@ -77,6 +77,24 @@ pub fn bootstrap(clusters: &Clusters, cells: &[&Outcomes], draws: usize, seed: S
         .collect()
 }
 
+/// Any function of how often each unit is drawn, over the draws that [`bootstrap`] makes with the same seed.
+pub fn over_draws<T: Send>(
+    clusters: &Clusters,
+    draws: usize,
+    seed: Seed,
+    f: impl Fn(&[u16]) -> T + Sync + Send,
+) -> Vec<T> {
+    let (start, members) = clusters.members();
+    (0..draws)
+        .into_par_iter()
+        .map(|draw| {
+            let mut weights = vec![[0u16; LANES]; clusters.units];
+            draw_units(&start, &members, &mut seed.derive("bootstrap", draw as u64).stream(), 0, &mut weights);
+            f(&weights.iter().map(|lanes| lanes[0]).collect::<Vec<_>>())
+        })
+        .collect()
+}
+
 /// Adds one to the weight of every drawn unit, in one lane.
 fn draw_units(start: &[usize], members: &[u32], stream: &mut Stream, lane: usize, weights: &mut [[u16; LANES]]) {
     let mut take = |unit: u32| {

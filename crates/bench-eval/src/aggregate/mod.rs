@@ -17,7 +17,7 @@ pub mod outcomes;
 pub mod permutation;
 pub mod ranks;
 
-pub use bootstrap::{Draws, bootstrap};
+pub use bootstrap::{Draws, bootstrap, over_draws};
 pub use clusters::Clusters;
 pub use comparison::compare;
 pub use generalisation::{Spread, chance_level, summarise};

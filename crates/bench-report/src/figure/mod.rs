@@ -20,6 +20,7 @@ mod heatmap;
 mod ladder;
 mod palette;
 mod raster;
+mod training;
 mod transfer;
 mod umap;
 
@@ -44,6 +45,8 @@ pub enum Kind {
     BatchProbes,
     /// Association of label and origin.
     Confounding,
+    /// Loss over epochs.
+    Training,
 }
 
 /// One finished figure.
@@ -95,6 +98,7 @@ pub(crate) fn all(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     figures.extend(confounding::figures(view)?);
     figures.extend(umap::figures(view)?);
     figures.extend(confusion::figures(view)?);
+    figures.extend(training::figures(view)?);
     // Ids come from slugs, which may coincide.
     for at in 1..figures.len() {
         let (before, rest) = figures.split_at_mut(at);

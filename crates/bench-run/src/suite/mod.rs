@@ -19,7 +19,7 @@ use crate::Error;
 pub mod embedded;
 mod parse;
 
-pub(crate) use parse::check;
+pub(crate) use parse::{check, explain};
 
 /// A benchmark as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,8 @@ pub struct Suite {
 pub struct Data {
     /// Simulated profiles.
     pub simulate: Option<SyntheticSpec>,
+    /// Preset by which models are trained and plates embedded; an id or a TOML file.
+    pub preset: Option<String>,
 }
 
 /// Column names, each a list of candidates tried in order; empty lists mean the field's names.

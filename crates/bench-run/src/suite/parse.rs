@@ -12,7 +12,7 @@ pub(super) fn parse(place: &str, text: &str) -> Result<Suite, Error> {
     Ok(suite)
 }
 
-fn explain(place: &str, text: &str, error: &toml::de::Error) -> Error {
+pub(crate) fn explain(place: &str, text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let message = error.message().to_owned();
     let mut quoted = message.split('`').skip(1).step_by(2);

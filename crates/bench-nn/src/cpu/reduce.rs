@@ -1,0 +1,343 @@
+//! Products that sum over pixels: the gradient of a convolution's weights.
+//!
+//! `out[o][(tap, c)] = sum over output pixels p: dy[p][o] * x[p * stride + tap][c]`
+//!
+//! The pixels are taken in blocks. Of each block, `dy` is packed so that the few channels of a tile
+//! lie together; `x` is read where it is, a list of steps naming the pixels that tap meets inside
+//! the image (for 3x3 kernels on 3x3 images four in ten are outside). Images of few channels, for
+//! which a tap would fill only part of a vector, are unrolled instead: one row per pixel with all
+//! taps, zero outside.
+//!
+//! Few weights and many pixels (the first layers): the blocks are dealt to a fixed number of
+//! partial sums, which are added in order. Many weights: the columns are dealt to tasks.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::Element;
+use crate::cpu::gather::{Shared, even};
+use crate::cpu::geometry::{Axis, Geometry};
+use crate::cpu::kernel::{Panel, Step, Tiles};
+use crate::cpu::scratch;
+
+/// Tasks to aim at.
+const TASKS: usize = 16;
+/// Numbers of packed `dy` or unrolled `x` that stay in the second-level cache.
+const BLOCK_NUMBERS: usize = 65_536;
+/// Pixels of a block.
+const BLOCK_PIXELS: Range<usize> = 96..512;
+
+/// A convolution's shapes and how its sum over pixels is cut.
+struct Plan<'a, T: 'static> {
+    tiles: &'a Tiles<T>,
+    geometry: Geometry,
+    rows: Axis,
+    columns: Axis,
+    /// Rows of output pixels of all images, and how many make a block.
+    lines: usize,
+    block_lines: usize,
+    /// Whether `x` is unrolled, and the numbers of one unrolled pixel.
+    unrolled: Option<usize>,
+    jobs: Vec<Job>,
+}
+
+/// Some columns of the output.
+#[derive(Clone, Copy)]
+struct Job {
+    /// Row and column of the tap; the first one where `x` is unrolled.
+    tap: (usize, usize),
+    /// Columns among those of the tap, or among all where `x` is unrolled.
+    panel: Panel,
+    /// First column of the output.
+    out: usize,
+}
+
+impl<'a, T: Element> Plan<'a, T> {
+    fn new(tiles: &'a Tiles<T>, geometry: Geometry) -> Plan<'a, T> {
+        let g = &geometry;
+        let unrolled = (g.channels % tiles.lanes != 0).then(|| tiles.padded(g.taps_len()));
+        let columns = if unrolled.is_some() { g.taps_len() } else { g.channels };
+        let taps = if unrolled.is_some() { (1, 1) } else { (g.kernel_h, g.kernel_w) };
+        let mut jobs = vec![];
+        for row in 0..taps.0 {
+            for column in 0..taps.1 {
+                for index in 0..tiles.panels(columns) {
+                    let panel = tiles.panel(columns, index);
+                    let out = (row * g.kernel_w + column) * g.channels + panel.start;
+                    jobs.push(Job { tap: (row, column), panel, out });
+                }
+            }
+        }
+        let pixels =
+            (BLOCK_NUMBERS / g.outputs.max(unrolled.unwrap_or(0)).max(1)).clamp(BLOCK_PIXELS.start, BLOCK_PIXELS.end);
+        let block_lines = (pixels / g.out_width().max(1)).max(1);
+        let lines = g.images * g.out_height();
+        Plan { tiles, geometry, rows: g.rows(), columns: g.columns(), lines, block_lines, unrolled, jobs }
+    }
+
+    fn blocks(&self) -> usize {
+        self.lines.div_ceil(self.block_lines)
+    }
+
+    fn block(&self, index: usize) -> Range<usize> {
+        let start = index * self.block_lines;
+        start..self.lines.min(start + self.block_lines)
+    }
+
+    /// Partial sums: as many as there are tasks, unless adding them would cost more than a small
+    /// part of reading the pixels.
+    fn parts(&self) -> usize {
+        let g = &self.geometry;
+        let read = self.lines * g.out_width() * (g.channels + g.outputs);
+        (read / (4 * g.weight_len().max(1))).clamp(1, TASKS).min(self.blocks().max(1))
+    }
+
+    /// Numbers of `dy` of one block, packed.
+    fn packed_len(&self) -> usize {
+        self.geometry.outputs.div_ceil(self.tiles.rows) * self.tiles.rows * self.block_lines * self.geometry.out_width()
+    }
+
+    fn unrolled_len(&self) -> usize {
+        self.unrolled.unwrap_or(0) * self.block_lines * self.geometry.out_width()
+    }
+
+    /// Packs `dy` of some lines: for each tile of channels, `tiles.rows` numbers a pixel.
+    ///
+    /// # Safety
+    /// `out` has room for [`Plan::packed_len`].
+    unsafe fn pack_left(&self, dy: &[T], lines: Range<usize>, out: *mut T) {
+        let (outputs, width, slot) = (self.geometry.outputs, self.geometry.out_width(), self.tiles.rows);
+        let pixels = lines.len() * width;
+        let from = dy[lines.start * width * outputs..lines.end * width * outputs].as_ptr();
+        for (index, tile) in even(0..outputs, slot).enumerate() {
+            // SAFETY: `from` spans all pixels; `out` has a slot for each tile and pixel.
+            unsafe {
+                let out = out.add(index * pixels * slot);
+                if tile.len() == 6 && slot == 6 {
+                    copy_rows::<T, 6>(from.add(tile.start), outputs, out, slot, pixels);
+                } else if tile.len() == 5 {
+                    copy_rows::<T, 5>(from.add(tile.start), outputs, out, slot, pixels);
+                } else {
+                    for pixel in 0..pixels {
+                        let row = from.add(pixel * outputs + tile.start);
+                        row.copy_to_nonoverlapping(out.add(pixel * slot), tile.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Unrolls `x` of some lines of output pixels: one row per pixel, all taps, zero outside.
+    ///
+    /// # Safety
+    /// `out` has room for [`Plan::unrolled_len`].
+    unsafe fn unroll(&self, x: &[T], lines: Range<usize>, row_len: usize, out: *mut T) {
+        let g = &self.geometry;
+        let run = g.kernel_w * g.channels;
+        for (index, line) in lines.enumerate() {
+            let (image, row) = (line / g.out_height(), line % g.out_height());
+            for column in 0..g.out_width() {
+                // SAFETY: one row of `row_len` for each pixel of the block; `copy_from_slice` checks `x`.
+                let to = unsafe {
+                    std::slice::from_raw_parts_mut(out.add((index * g.out_width() + column) * row_len), row_len)
+                };
+                let first = column as isize * g.stride as isize - g.padding as isize;
+                let inside =
+                    (-first).clamp(0, g.kernel_w as isize)..(g.width as isize - first).clamp(0, g.kernel_w as isize);
+                let inside = inside.start as usize * g.channels..inside.end.max(inside.start) as usize * g.channels;
+                for tap in 0..g.kernel_h {
+                    let to = &mut to[tap * run..][..run];
+                    let y = (row * g.stride + tap).wrapping_sub(g.padding);
+                    if y >= g.height || inside.is_empty() {
+                        to.fill(T::ZERO);
+                        continue;
+                    }
+                    to[..inside.start].fill(T::ZERO);
+                    to[inside.end..].fill(T::ZERO);
+                    let start = (((image * g.height + y) * g.width) as isize + first) * g.channels as isize;
+                    let start = (start + inside.start as isize) as usize;
+                    to[inside.clone()].copy_from_slice(&x[start..start + inside.len()]);
+                }
+                to[g.taps_len()..].fill(T::ZERO);
+            }
+        }
+    }
+
+    /// The pixels of some lines that a tap meets inside the image. Offsets in `x` count from the
+    /// start of the first line's image, which is returned.
+    fn steps(&self, lines: Range<usize>, tap: (usize, usize), steps: &mut Vec<Step>) -> usize {
+        let g = &self.geometry;
+        let (slot, out_width, out_height) = (self.tiles.rows, g.out_width(), g.out_height());
+        steps.clear();
+        let image_len = g.height * g.width * g.channels;
+        let base = lines.start / out_height * image_len;
+        let (inside, columns) = (self.rows.windows(tap.0), self.columns.windows(tap.1));
+        for (index, line) in lines.enumerate() {
+            let (image, row) = (line / out_height, line % out_height);
+            if !inside.contains(&row) {
+                continue;
+            }
+            let y = row * g.stride + tap.0 - g.padding;
+            for column in columns.clone() {
+                let pixel = y * g.width + column * g.stride + tap.1 - g.padding;
+                let b = image * image_len + pixel * g.channels - base;
+                steps.push(Step { a: ((index * out_width + column) * slot) as u32, b: b as u32 });
+            }
+        }
+        base
+    }
+
+    /// Adds one block to the columns `jobs` of `out`.
+    ///
+    /// # Safety
+    /// `left` is the block packed, `unrolled` the block unrolled if the plan says so, `out` the
+    /// whole output, of which no one else touches these columns.
+    #[allow(clippy::too_many_arguments)] // The loop's operands; a struct would only rename them.
+    unsafe fn multiply(
+        &self,
+        x: &[T],
+        left: *const T,
+        unrolled: *const T,
+        lines: Range<usize>,
+        jobs: &[Job],
+        out: Shared<T>,
+        add: bool,
+        steps: &mut Vec<Step>,
+    ) {
+        let g = &self.geometry;
+        let pixels = lines.len() * g.out_width();
+        let (slot, taps_len) = (self.tiles.rows, g.taps_len());
+        let mut right = unrolled;
+        let mut tap = None;
+        for job in jobs {
+            if tap != Some(job.tap) {
+                tap = Some(job.tap);
+                if let Some(row_len) = self.unrolled {
+                    steps.clear();
+                    steps.extend((0..pixels).map(|p| Step { a: (p * slot) as u32, b: (p * row_len) as u32 }));
+                } else {
+                    let base = self.steps(lines.clone(), job.tap, steps);
+                    right = x[base..].as_ptr();
+                }
+            }
+            let kernels = self.tiles.outer[job.panel.vectors - 1];
+            for (index, tile) in even(0..g.outputs, slot).enumerate() {
+                let outs: [*mut T; crate::cpu::kernel::MAX_ROWS] =
+                    std::array::from_fn(|row| out.get().wrapping_add((tile.start + row) * taps_len));
+                // SAFETY: steps stay inside the block and the image; a tile has at most MAX_ROWS rows.
+                unsafe {
+                    let left = left.add(index * pixels * slot);
+                    let right = right.add(job.panel.start);
+                    kernels[tile.len() - 1](left, right, steps, outs.as_ptr(), job.out, job.panel.columns, add);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `N` numbers from each of `count` rows.
+///
+/// # Safety
+/// All rows are valid.
+unsafe fn copy_rows<T: Copy, const N: usize>(
+    from: *const T,
+    from_stride: usize,
+    to: *mut T,
+    to_stride: usize,
+    count: usize,
+) {
+    for row in 0..count {
+        // SAFETY: the caller's.
+        unsafe {
+            to.add(row * to_stride)
+                .cast::<[T; N]>()
+                .write_unaligned(from.add(row * from_stride).cast::<[T; N]>().read_unaligned())
+        };
+    }
+}
+
+/// Gradient of the weights into `out`, `(outputs, taps_len)`, every number of which is written.
+pub(crate) fn weight_gradient<T: Element>(tiles: &Tiles<T>, x: &[T], dy: &[T], geometry: Geometry, out: &mut [T]) {
+    let plan = Plan::new(tiles, geometry);
+    if plan.lines * geometry.out_width() == 0 || geometry.channels == 0 {
+        return out.fill(T::ZERO);
+    }
+    let parts = plan.parts();
+    let out = Shared(out.as_mut_ptr());
+    if parts > 1 { partial_sums(&plan, x, dy, parts, out) } else { columns(&plan, x, dy, out) }
+}
+
+/// Tasks own blocks of pixels and compute all columns.
+fn partial_sums<T: Element>(plan: &Plan<'_, T>, x: &[T], dy: &[T], parts: usize, out: Shared<T>) {
+    let len = plan.geometry.weight_len();
+    scratch::with((parts - 1) * len, |partial: *mut T| {
+        let partial = Shared(partial);
+        (0..parts).into_par_iter().with_max_len(1).for_each(|part| {
+            let sum = if part == 0 { out } else { Shared(partial.get().wrapping_add((part - 1) * len)) };
+            let blocks = part * plan.blocks() / parts..(part + 1) * plan.blocks() / parts;
+            scratch::with(plan.packed_len(), |left| {
+                scratch::with(plan.unrolled_len(), |unrolled| {
+                    let mut steps = vec![];
+                    for block in blocks.clone() {
+                        let lines = plan.block(block);
+                        // SAFETY: the scratch has the lengths asked for; each part has its own sum.
+                        unsafe {
+                            plan.pack_left(dy, lines.clone(), left);
+                            if let Some(row_len) = plan.unrolled {
+                                plan.unroll(x, lines.clone(), row_len, unrolled);
+                            }
+                            let add = block > blocks.start;
+                            plan.multiply(x, left, unrolled, lines, &plan.jobs, sum, add, &mut steps);
+                        }
+                    }
+                });
+            });
+        });
+        const CHUNK: usize = 4096;
+        (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
+            let range = chunk * CHUNK..len.min((chunk + 1) * CHUNK);
+            // SAFETY: every part wrote all its numbers; chunks are disjoint.
+            unsafe {
+                let total = std::slice::from_raw_parts_mut(out.get().add(range.start), range.len());
+                for part in 0..parts - 1 {
+                    let part = std::slice::from_raw_parts(partial.get().add(part * len + range.start), range.len());
+                    total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);
+                }
+            }
+        });
+    });
+}
+
+/// Tasks own columns and go through all blocks, which are packed beforehand.
+fn columns<T: Element>(plan: &Plan<'_, T>, x: &[T], dy: &[T], out: Shared<T>) {
+    let blocks = plan.blocks();
+    let (left_len, unrolled_len) = (plan.packed_len(), plan.unrolled_len());
+    scratch::with(blocks * left_len, |left: *mut T| {
+        scratch::with(blocks * unrolled_len, |unrolled: *mut T| {
+            let (left, unrolled) = (Shared(left), Shared(unrolled));
+            (0..blocks).into_par_iter().with_max_len(1).for_each(|block| {
+                // SAFETY: each block has its own room.
+                unsafe {
+                    plan.pack_left(dy, plan.block(block), left.get().add(block * left_len));
+                    if let Some(row_len) = plan.unrolled {
+                        plan.unroll(x, plan.block(block), row_len, unrolled.get().add(block * unrolled_len));
+                    }
+                }
+            });
+            let tasks = plan.jobs.len().min(2 * TASKS);
+            (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
+                let jobs = &plan.jobs[task * plan.jobs.len() / tasks..(task + 1) * plan.jobs.len() / tasks];
+                let mut steps = vec![];
+                for block in 0..blocks {
+                    // SAFETY: tasks own their columns.
+                    unsafe {
+                        let left = left.get().add(block * left_len);
+                        let unrolled = unrolled.get().add(block * unrolled_len);
+                        plan.multiply(x, left, unrolled, plan.block(block), jobs, out, block > 0, &mut steps);
+                    }
+                }
+            });
+        });
+    });
+}
