@@ -144,7 +144,12 @@ impl Error {
             | Self::Record { .. }
             | Self::Produce { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
-            Self::Eval(bench_eval::Error::Split { .. } | bench_eval::Error::Probe { .. }) => ErrorKind::Data,
+            Self::Eval(
+                bench_eval::Error::Split { .. }
+                | bench_eval::Error::Probe { .. }
+                | bench_eval::Error::Retrieval { .. }
+                | bench_eval::Error::Compounds { .. },
+            ) => ErrorKind::Data,
             _ => ErrorKind::Usage,
         }
     }

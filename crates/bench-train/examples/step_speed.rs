@@ -79,8 +79,8 @@ impl Arguments {
 }
 
 enum Net {
-    Images(ResNet, Tensor),
-    Molecules(Pna, MoleculeInputs),
+    Images(Box<ResNet>, Tensor),
+    Molecules(Box<Pna>, Box<MoleculeInputs>),
 }
 
 /// A network with its input and optimiser.
@@ -100,7 +100,7 @@ impl Timed {
             let mut stream = Seed(2).stream();
             let pixels: Vec<f32> = (0..count * size * size * CHANNELS).map(|_| stream.normal() as f32).collect();
             let images = Tensor::from_vec(pixels, (count, size, size, CHANNELS), &Device::Cpu)?.to_device(device)?;
-            Ok(Net::Images(ResNet::new(&builder, &config, CHANNELS)?, images))
+            Ok(Net::Images(Box::new(ResNet::new(&builder, &config, CHANNELS)?), images))
         };
         let net = match arguments.net.as_str() {
             "resnet18" => resnet(ResNetConfig::resnet18())?,
@@ -113,7 +113,7 @@ impl Timed {
                 let molecule = molecule();
                 let batch = GraphBatch::new(&vec![&molecule; arguments.batch]);
                 let inputs = GraphInputs::new(&batch, Vocabulary::Full, DType::F32, device)?;
-                Net::Molecules(net, MoleculeInputs::Graphs(inputs))
+                Net::Molecules(Box::new(net), Box::new(MoleculeInputs::Graphs(inputs)))
             }
             other => return Err(format!("unknown net `{other}`").into()),
         };
@@ -160,8 +160,8 @@ impl Timed {
 /// A chain of 25 atoms closed by two rings: the mean size and degree of drug-like molecules.
 fn molecule() -> MoleculeGraph {
     const ATOMS: usize = 25;
-    let mut graph = MoleculeGraph::default();
-    graph.atoms = (0..ATOMS).map(|atom| ATOM_SIZES.map(|size| (atom % size) as u8)).collect();
+    let atoms = (0..ATOMS).map(|atom| ATOM_SIZES.map(|size| (atom % size) as u8)).collect();
+    let mut graph = MoleculeGraph { atoms, ..MoleculeGraph::default() };
     let chain = (1..ATOMS as u32).map(|atom| [atom - 1, atom]);
     for [a, b] in chain.chain([[0, 5], [10, 15]]) {
         let bond = BOND_SIZES.map(|size| (graph.edges.len() % size) as u8);

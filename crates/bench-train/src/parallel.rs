@@ -101,7 +101,9 @@ impl<'a> Peers<'a> {
     /// Replaces running statistics by their mean over processes.
     pub fn average_buffers(&self, params: &ParamSet) -> Result<()> {
         let buffers: Vec<&Param> = params.iter().filter(|param| !param.trainable()).collect();
-        let sums = self.link.all_reduce_sums(&buffers.iter().map(|param| param.tensor()).collect::<Vec<_>>())?;
+        // Copies: a process that is done changes its own in place while others may still read.
+        let copies = buffers.iter().map(|param| param.tensor().copy()).collect::<Result<Vec<_>, _>>()?;
+        let sums = self.link.all_reduce_sums(&copies.iter().collect::<Vec<_>>())?;
         for (param, sum) in buffers.into_iter().zip(sums) {
             param.assign(&(sum / self.count() as f64)?)?;
         }

@@ -9,7 +9,7 @@
 //! # Large exponents
 //! The reference exponentiates `s / tau`, which overflows `f32` below tau = 0.0113. Here every sum
 //! is a log-sum-exp around its maximum (kept out of the gradient, because candle gives the
-//! gradient of a tied maximum to every tied entry). An excluded entry is lowered by [`EXCLUDED`]:
+//! gradient of a tied maximum to every tied entry). An excluded entry is lowered by `EXCLUDED`:
 //! its exponential is exactly zero, and no infinity can meet another.
 
 use candle_core::{D, DType, Device, Tensor};

@@ -12,13 +12,13 @@ pub(super) fn ignored(key: &str) -> bool {
     key.ends_with(".num_batches_tracked")
 }
 
-/// A chirality table from before OGB 1.3.4 lacks the row `misc`; it gets a copy of the last.
+/// A chirality table of OGB 1.3.3 and before lacks the row `misc`; it gets a copy of the last.
 pub(super) fn convert(key: &str, tensor: Tensor, want: &[usize]) -> Result<Converted> {
     let rows = tensor.dims().first().copied().unwrap_or(0);
     if key != CHIRALITY || rows != 4 || want.first() != Some(&5) {
         return Ok((tensor, None));
     }
     let last = tensor.narrow(0, rows - 1, 1)?;
-    let note = format!("`{key}` has 4 rows, as OGB had before 1.3.4; the fifth is a copy of the last");
+    let note = format!("`{key}` has 4 rows, as in OGB 1.3.3; the fifth is a copy of the last");
     Ok((Tensor::cat(&[&tensor, &last], 0)?, Some(note)))
 }

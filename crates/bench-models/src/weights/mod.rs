@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | torchvision, timm ResNet-18/34/50 | `conv1.weight`, `layer1.0.bn1.bias`, `layer2.0.downsample.0.weight`, .. | the same under the tower's prefix | convolutions `(out, in, height, width)` are permuted; a stem of 3 channels is repeated R,G,B,R,G,.. up to ours, without rescaling |
 //! | | `fc.*`, `*.num_batches_tracked` | | ignored |
-//! | 3DInfomax PNA | `node_gnn.atom_encoder.atom_embedding_list.0.weight`, `node_gnn.mp_layers.0.pretrans.fully_connected.0.linear.weight`, `output.fully_connected.0.batch_norm.running_var`, .. | the same under the tower's prefix | a chirality table of 4 rows (OGB before 1.3.4) gets its last row twice |
+//! | 3DInfomax PNA | `node_gnn.atom_encoder.atom_embedding_list.0.weight`, `node_gnn.mp_layers.0.pretrans.fully_connected.0.linear.weight`, `output.fully_connected.0.batch_norm.running_var`, .. | the same under the tower's prefix | a chirality table of 4 rows (OGB 1.3.3 and before) gets its last row twice |
 //! | | `*.num_batches_tracked` | | ignored |
 //!
 //! Nothing changes unless everything fits: missing, unknown and mis-shaped tensors are all listed.

@@ -110,18 +110,22 @@ impl<'a, T: Element> Plan<'a, T> {
         let (outputs, width, slot) = (self.geometry.outputs, self.geometry.out_width(), self.tiles.rows);
         let pixels = lines.len() * width;
         let from = dy[lines.start * width * outputs..lines.end * width * outputs].as_ptr();
-        for (index, tile) in even(0..outputs, slot).enumerate() {
-            // SAFETY: `from` spans all pixels; `out` has a slot for each tile and pixel.
-            unsafe {
-                let out = out.add(index * pixels * slot);
-                if tile.len() == 6 && slot == 6 {
-                    copy_rows::<T, 6>(from.add(tile.start), outputs, out, slot, pixels);
-                } else if tile.len() == 5 {
-                    copy_rows::<T, 5>(from.add(tile.start), outputs, out, slot, pixels);
-                } else {
-                    for pixel in 0..pixels {
-                        let row = from.add(pixel * outputs + tile.start);
-                        row.copy_to_nonoverlapping(out.add(pixel * slot), tile.len());
+        // A few pixels at a time, whose rows stay in the first cache while the tiles pass.
+        let group = (2048 / outputs).max(1);
+        for first in (0..pixels).step_by(group) {
+            let count = group.min(pixels - first);
+            for (index, tile) in even(0..outputs, slot).enumerate() {
+                // SAFETY: `from` spans all pixels; `out` has a slot for each tile and pixel.
+                unsafe {
+                    let from = from.add(first * outputs + tile.start);
+                    let out = out.add((index * pixels + first) * slot);
+                    match tile.len() {
+                        6 => copy_rows::<T, 6>(from, outputs, out, slot, count),
+                        5 => copy_rows::<T, 5>(from, outputs, out, slot, count),
+                        4 => copy_rows::<T, 4>(from, outputs, out, slot, count),
+                        3 => copy_rows::<T, 3>(from, outputs, out, slot, count),
+                        2 => copy_rows::<T, 2>(from, outputs, out, slot, count),
+                        _ => copy_rows::<T, 1>(from, outputs, out, slot, count),
                     }
                 }
             }
@@ -157,7 +161,7 @@ impl<'a, T: Element> Plan<'a, T> {
                     to[inside.end..].fill(T::ZERO);
                     let start = (((image * g.height + y) * g.width) as isize + first) * g.channels as isize;
                     let start = (start + inside.start as isize) as usize;
-                    to[inside.clone()].copy_from_slice(&x[start..start + inside.len()]);
+                    copy_run(&x[start..start + inside.len()], &mut to[inside.clone()]);
                 }
                 to[g.taps_len()..].fill(T::ZERO);
             }
@@ -236,10 +240,29 @@ impl<'a, T: Element> Plan<'a, T> {
     }
 }
 
+/// Copies a short run, eight numbers at a time with the last eight overlapping: a call of the
+/// library's copy costs as much as the run.
+#[inline(always)]
+fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
+    let len = from.len().min(to.len());
+    if len < 8 {
+        to[..len].copy_from_slice(&from[..len]);
+        return;
+    }
+    let mut at = 0;
+    while at < len {
+        let start = at.min(len - 8);
+        // SAFETY: `start + 8` is at most `len`.
+        unsafe { copy_rows::<T, 8>(from.as_ptr().add(start), 8, to.as_mut_ptr().add(start), 8, 1) };
+        at += 8;
+    }
+}
+
 /// Copies `N` numbers from each of `count` rows.
 ///
 /// # Safety
 /// All rows are valid.
+#[inline(always)]
 unsafe fn copy_rows<T: Copy, const N: usize>(
     from: *const T,
     from_stride: usize,

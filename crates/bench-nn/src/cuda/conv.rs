@@ -480,6 +480,36 @@ mod tests {
     }
 
     #[test]
+    fn cudnn_takes_the_descriptors_and_counts_the_same_output() {
+        let shapes = [
+            Shape::new(&[64, 512, 512, 8], &[64, 7, 7, 8], 2, 3).unwrap(),
+            Shape::new(&[3, 17, 12, 16], &[24, 3, 3, 16], 2, 1).unwrap(),
+            Shape::new(&[2, 6, 5, 16], &[8, 1, 1, 16], 2, 0).unwrap(),
+        ];
+        for shape in shapes {
+            for (bf16, tf32) in [(false, false), (false, true), (true, false)] {
+                let descriptors = match Descriptors::new(Key { pass: Pass::Forward, shape, bf16, tf32 }) {
+                    Ok(descriptors) => descriptors,
+                    Err(error) => {
+                        let message = error.to_string();
+                        assert!(message.contains("CUDNN_STATUS_NOT_INITIALIZED"), "{message}");
+                        eprintln!("skipped: cuDNN was not found, so no descriptor was made ({message})");
+                        return;
+                    }
+                };
+                let [mut n, mut c, mut h, mut w] = [0; 4];
+                let Descriptors { x, w: kernels, conv, .. } = descriptors;
+                // SAFETY: the descriptors were made above.
+                let asked = unsafe {
+                    sys::cudnnGetConvolution2dForwardOutputDim(conv, x, kernels, &mut n, &mut c, &mut h, &mut w)
+                };
+                asked.result().unwrap();
+                assert_eq!([n, h, w, c].map(|size| size as usize), shape.y());
+            }
+        }
+    }
+
+    #[test]
     fn large_batches_are_cut() {
         let shape = Shape::new(&[1024, 512, 512, 8], &[64, 7, 7, 8], 2, 3).unwrap();
         assert_eq!(shape.images_per_call(), i32::MAX as usize / (256 * 256 * 64));
