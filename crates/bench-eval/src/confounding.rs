@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn v_is_scipys_and_its_correction_bergsmas() {
-        // tests/goldens/generators/statistics.py; same formula, so rounding only.
+        // tests/goldens/generators/eval_statistics.py; same formula, so rounding only.
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/goldens/statistics.json");
         let golden: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         for case in golden["association"].as_array().unwrap() {

@@ -171,7 +171,8 @@ mod checks {
         for (size, inputs, outputs, kernel, stride) in layers {
             for precision in PRECISIONS {
                 let dtype = if precision == Precision::Bf16 { DType::BF16 } else { DType::F32 };
-                let make = |dims: &[usize]| -> Result<Tensor> { Ok(Tensor::randn(0f32, 1.0, dims, device)?.to_dtype(dtype)?) };
+                let make =
+                    |dims: &[usize]| -> Result<Tensor> { Ok(Tensor::randn(0f32, 1.0, dims, device)?.to_dtype(dtype)?) };
                 let (x, w) = (make(&[IMAGES, size, size, inputs])?, make(&[outputs, kernel, kernel, inputs])?);
                 let options = ConvOptions { stride, padding: kernel / 2 };
                 // Gradients of images are not needed in the first layer.
@@ -211,7 +212,11 @@ mod checks {
             let x = Tensor::randn(0f32, 1.0, (IMAGES, 128, 128, 64), device)?.to_dtype(dtype)?;
             let bytes = (x.elem_count() * dtype.size_in_bytes()) as f64;
             let norm = BatchNorm::new(&Builder::new(Seed(1), DType::F32, device), 64, 0.1)?;
-            let cases = [("batch norm + relu", 3.0, 8.0), ("batch norm + residual + relu", 4.0, 12.0), ("max-pool 3 by 3", 1.25, 2.5)];
+            let cases = [
+                ("batch norm + relu", 3.0, 8.0),
+                ("batch norm + residual + relu", 4.0, 12.0),
+                ("max-pool 3 by 3", 1.25, 2.5),
+            ];
             for (name, forward_passes, all_passes) in cases {
                 let run = |backward: bool| -> Result<()> {
                     let mut tape = Tape::training(Seed(0)).recording(backward);

@@ -13,20 +13,20 @@ use std::time::Instant;
 
 use bench_nn::cpu::{self, Geometry, conv};
 
-/// Name, size, channels in and out, kernel, stride, padding, how often ResNet18 has it.
-const LAYERS: [(&str, usize, usize, usize, usize, usize, usize, usize); 12] = [
-    ("stem", 96, 5, 64, 7, 2, 3, 1),
-    ("layer1", 24, 64, 64, 3, 1, 1, 4),
-    ("layer2.first", 24, 64, 128, 3, 2, 1, 1),
-    ("layer2.shortcut", 24, 64, 128, 1, 2, 0, 1),
-    ("layer2", 12, 128, 128, 3, 1, 1, 3),
-    ("layer3.first", 12, 128, 256, 3, 2, 1, 1),
-    ("layer3.shortcut", 12, 128, 256, 1, 2, 0, 1),
-    ("layer3", 6, 256, 256, 3, 1, 1, 3),
-    ("layer4.first", 6, 256, 512, 3, 2, 1, 1),
-    ("layer4.shortcut", 6, 256, 512, 1, 2, 0, 1),
-    ("layer4", 3, 512, 512, 3, 1, 1, 3),
-    ("square1024", 1, 1024, 1024, 1, 1, 0, 0),
+/// Name; size, channels in and out, kernel, stride, padding; how often ResNet18 has it.
+const LAYERS: [(&str, [usize; 6], usize); 12] = [
+    ("stem", [96, 5, 64, 7, 2, 3], 1),
+    ("layer1", [24, 64, 64, 3, 1, 1], 4),
+    ("layer2.first", [24, 64, 128, 3, 2, 1], 1),
+    ("layer2.shortcut", [24, 64, 128, 1, 2, 0], 1),
+    ("layer2", [12, 128, 128, 3, 1, 1], 3),
+    ("layer3.first", [12, 128, 256, 3, 2, 1], 1),
+    ("layer3.shortcut", [12, 128, 256, 1, 2, 0], 1),
+    ("layer3", [6, 256, 256, 3, 1, 1], 3),
+    ("layer4.first", [6, 256, 512, 3, 2, 1], 1),
+    ("layer4.shortcut", [6, 256, 512, 1, 2, 0], 1),
+    ("layer4", [3, 512, 512, 3, 1, 1], 3),
+    ("square1024", [1, 1024, 1024, 1, 1, 0], 0),
 ];
 const DIRECTIONS: [&str; 3] = ["forward", "backward_input", "backward_weight"];
 
@@ -43,7 +43,7 @@ struct Layer {
 
 impl Layer {
     fn new(index: usize, batch: usize) -> Layer {
-        let (_, size, channels, outputs, kernel, stride, padding, _) = LAYERS[index];
+        let (_, [size, channels, outputs, kernel, stride, padding], _) = LAYERS[index];
         let images = if size == 1 { 1024 } else { batch };
         let (height, width, kernel_h, kernel_w) = (size, size, kernel, kernel);
         let geometry = Geometry { images, height, width, channels, outputs, kernel_h, kernel_w, stride, padding };
@@ -94,12 +94,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 least = least.min(data.run(direction));
             }
             if (layer.0, direction) != ("stem", "backward_input") {
-                step += least * layer.7 as f64;
+                step += least * layer.2 as f64;
             }
             let rate = data.geometry.flops() / least / 1e9;
             println!(
                 r#"{{"layer": "{}", "direction": "{direction}", "count": {}, "seconds": {least:.6}, "gflops": {rate:.0}}}"#,
-                layer.0, layer.7
+                layer.0, layer.2
             );
         }
     }

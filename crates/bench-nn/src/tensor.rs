@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use candle_core::{CpuStorage, DType, Device, Shape, Storage, StorageRef, Tensor};
+use candle_core::{CpuStorage, Device, Shape, Storage, StorageRef, Tensor};
 
 use crate::{Error, Result};
 
@@ -166,9 +166,4 @@ macro_rules! with_element {
             other => Err($crate::Error::unsupported($op, format!("{other:?} on the CPU"))),
         }
     };
-}
-
-/// The type in which reductions over an activation of `dtype` are kept.
-pub(crate) fn accumulator(dtype: DType) -> DType {
-    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }

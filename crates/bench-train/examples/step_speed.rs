@@ -80,7 +80,7 @@ impl Arguments {
 
 enum Net {
     Images(Box<ResNet>, Tensor),
-    Molecules(Box<Pna>, Box<MoleculeInputs>),
+    Molecules(Box<Pna>, MoleculeInputs),
 }
 
 /// A network with its input and optimiser.
@@ -113,7 +113,7 @@ impl Timed {
                 let molecule = molecule();
                 let batch = GraphBatch::new(&vec![&molecule; arguments.batch]);
                 let inputs = GraphInputs::new(&batch, Vocabulary::Full, DType::F32, device)?;
-                Net::Molecules(Box::new(net), Box::new(MoleculeInputs::Graphs(inputs)))
+                Net::Molecules(Box::new(net), MoleculeInputs::Graphs(Box::new(inputs)))
             }
             other => return Err(format!("unknown net `{other}`").into()),
         };

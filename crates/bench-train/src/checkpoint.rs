@@ -12,7 +12,7 @@
 //! or the new one, and the digest tells if the disk did not keep it.
 
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
@@ -36,35 +36,31 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut order: Vec<(&String, &Tensor)> = self.tensors.iter().collect();
         order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype().size_in_bytes()));
-        let mut header = Map::new();
-        let mut tensors = vec![];
-        let mut end = 0;
-        for (name, tensor) in order {
-            let bytes = bytes_of(tensor)?;
-            let start = end;
-            end += bytes.len();
-            let dtype = name_of(tensor.dtype())?;
-            header
-                .insert(name.clone(), json!({ "dtype": dtype, "shape": tensor.dims(), "data_offsets": [start, end] }));
-            tensors.push((name.as_str(), dtype, tensor.dims().to_vec(), bytes));
-        }
         let state = self.state.to_string();
-        let parts =
-            tensors.iter().map(|(name, dtype, shape, bytes)| (*name, *dtype, shape.as_slice(), bytes.as_slice()));
-        let mut first = Map::new();
-        first.insert("__metadata__".to_owned(), json!({ "state": state, "digest": digest(&state, parts) }));
-        first.extend(header);
-        let mut header = Value::Object(first).to_string().into_bytes();
+        let mut digest = Content::new(&state);
+        let mut header = Map::new();
+        header.insert("__metadata__".to_owned(), Value::Null);
+        let mut end = 0;
+        for (name, tensor) in &order {
+            // Made again when written: one tensor at a time is in memory twice.
+            let bytes = bytes_of(tensor)?;
+            let (start, dtype) = (end, name_of(tensor.dtype())?);
+            end += bytes.len();
+            digest.tensor(name, dtype, tensor.dims(), &bytes);
+            let entry = json!({ "dtype": dtype, "shape": tensor.dims(), "data_offsets": [start, end] });
+            header.insert((*name).clone(), entry);
+        }
+        header["__metadata__"] = json!({ "state": state, "digest": digest.finish() });
+        let mut header = Value::Object(header).to_string().into_bytes();
         // The format wants the numbers to start at a multiple of eight.
         header.resize(header.len().next_multiple_of(8), b' ');
         let write = |file: &mut std::fs::File| {
-            let mut file = BufWriter::new(file);
             file.write_all(&(header.len() as u64).to_le_bytes())?;
             file.write_all(&header)?;
-            for (.., bytes) in &tensors {
-                file.write_all(bytes)?;
+            for (_, tensor) in &order {
+                file.write_all(&bytes_of(tensor).map_err(std::io::Error::other)?)?;
             }
-            file.flush()
+            Ok(())
         };
         bench_core::atomic::write_with(path, write).map_err(|source| failure(path, source))
     }
@@ -87,8 +83,9 @@ impl Checkpoint {
             found.push((name, dtype, width, tensor.shape().to_vec(), tensor.data()));
         }
         found.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
-        let parts = found.iter().map(|(name, dtype, _, shape, data)| (name.as_str(), *dtype, shape.as_slice(), *data));
-        let computed = digest(state, parts);
+        let mut digest = Content::new(state);
+        found.iter().for_each(|(name, dtype, _, shape, data)| digest.tensor(name, dtype, shape, data));
+        let computed = digest.finish();
         if computed != *stored {
             return Err(damaged(format!("its digest is `{computed}`, and it says `{stored}`")));
         }
@@ -106,20 +103,30 @@ fn failure(path: &Path, source: std::io::Error) -> Error {
 }
 
 /// SHA-256 over the state and over tensors in the order of the file, every part with its length.
-fn digest<'a>(state: &str, tensors: impl Iterator<Item = (&'a str, &'a str, &'a [usize], &'a [u8])>) -> String {
-    let mut hash = Sha256::new();
-    let mut put = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    put(state.as_bytes());
-    for (name, dtype, shape, bytes) in tensors {
-        put(name.as_bytes());
-        put(dtype.as_bytes());
-        put(&shape.iter().flat_map(|&size| (size as u64).to_le_bytes()).collect::<Vec<u8>>());
-        put(bytes);
+struct Content(Sha256);
+
+impl Content {
+    fn new(state: &str) -> Content {
+        let mut content = Content(Sha256::new());
+        content.put(state.as_bytes());
+        content
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+
+    fn tensor(&mut self, name: &str, dtype: &str, shape: &[usize], bytes: &[u8]) {
+        self.put(name.as_bytes());
+        self.put(dtype.as_bytes());
+        self.put(&shape.iter().flat_map(|&size| (size as u64).to_le_bytes()).collect::<Vec<u8>>());
+        self.put(bytes);
+    }
+
+    fn put(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Names of the types that training uses, in the words of the format.

@@ -93,9 +93,12 @@ impl<'a> Peers<'a> {
         self.sum(if self.rank() == 0 { number } else { 0.0 })
     }
 
+    /// In two single-precision parts, because links between devices carry no double precision.
     fn sum(&self, number: f64) -> Result<f64> {
-        let tensor = Tensor::new(&[number], self.device)?;
-        Ok(self.link.all_reduce_sum(&tensor)?.to_vec1::<f64>()?[0])
+        let high = number as f32;
+        let parts = Tensor::new(&[high, (number - f64::from(high)) as f32], self.device)?;
+        let parts = self.link.all_reduce_sum(&parts)?.to_vec1::<f32>()?;
+        Ok(f64::from(parts[0]) + f64::from(parts[1]))
     }
 
     /// Replaces running statistics by their mean over processes.

@@ -41,6 +41,7 @@ mod with_networks {
 
     /// Trains and embeds what is not in the cache yet, and puts the tables into the request.
     pub(crate) fn make(request: &mut Request, production: &Production, progress: &dyn Progress) -> Result<(), Error> {
+        bench_run::produce::keep_freed_memory();
         let names = bench_run::produce::tables(&production.preset);
         let total = steps(production).len() + plan::steps(request, &names).len();
         let (embeddings, origin) = produce(production, total, progress)?;

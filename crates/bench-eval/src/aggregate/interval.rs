@@ -75,7 +75,7 @@ pub fn acceleration(jackknife: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 pub(super) mod golden {
-    //! Golden numbers of the statistics, by `tests/goldens/generators/statistics.py`.
+    //! Golden numbers of the statistics, by `tests/goldens/generators/eval_statistics.py`.
 
     use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Convolution of channels-last images: forward, gradient of the input, gradient of the weights.
 //!
-//! All three are products that read the images in place (see [`super::gather`] and
-//! [`super::reduce`]); no matrix of windows is built. In every direction a number is summed by one
+//! All three are products that read the images in place (see `gather` and
+//! `reduce`); no matrix of windows is built. In every direction a number is summed by one
 //! thread in a fixed order, so results have the same bits at any thread count.
 //!
 //! Reference: Dumoulin & Visin 2016, A guide to convolution arithmetic for deep learning.
@@ -46,15 +46,13 @@ pub fn backward_weight<T: Element>(x: &[T], dy: &[T], geometry: &Geometry) -> Ve
 
 pub(crate) fn forward_on<T: Element>(tiles: &Tiles<T>, x: &[T], weight: &[T], geometry: &Geometry) -> Vec<T> {
     check(geometry, [("x", x.len(), geometry.input_len()), ("weight", weight.len(), geometry.weight_len())]);
-    collect(geometry.output_len(), |out| multiply(tiles, x, weight, geometry.forward(), geometry.outputs, out))
+    collect(geometry.output_len(), |out| multiply(tiles, x, weight, &[geometry.forward()], geometry.outputs, out))
 }
 
 pub(crate) fn backward_input_on<T: Element>(tiles: &Tiles<T>, dy: &[T], weight: &[T], geometry: &Geometry) -> Vec<T> {
     check(geometry, [("dy", dy.len(), geometry.output_len()), ("weight", weight.len(), geometry.weight_len())]);
     collect(geometry.input_len(), |out| {
-        for phase in geometry.backward() {
-            multiply(tiles, dy, weight, phase, geometry.channels, out);
-        }
+        multiply(tiles, dy, weight, &geometry.backward(), geometry.channels, out);
     })
 }
 
@@ -67,13 +65,13 @@ fn multiply<T: Element>(
     tiles: &Tiles<T>,
     a: &[T],
     weight: &[T],
-    (gather, right): (Gather, Right),
+    phases: &[(Gather, Right)],
     columns: usize,
     out: &mut [T],
 ) {
     // SAFETY: the slices have the lengths of the geometry, from which the offsets were made: taps
     // outside the image are in no segment, and pixels lie inside the output.
-    unsafe { product(tiles, a, &gather, weight, &right, columns, Shared(out.as_mut_ptr())) }
+    unsafe { product(tiles, a, phases, weight, columns, Shared(out.as_mut_ptr())) }
 }
 
 fn check(geometry: &Geometry, slices: [(&str, usize, usize); 2]) {
@@ -188,6 +186,36 @@ mod tests {
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 compare::<f32>(&crate::cpu::kernel_avx2::TILES, &g, 1e-5);
             }
+        }
+    }
+    #[test]
+    fn every_layer_of_a_resnet34_agrees_with_the_definition() {
+        let mut layers = vec![geometry(1, [14, 14], [5, 64], [7, 7], 2, 3)];
+        for (channels, outputs) in [(64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)] {
+            if channels == outputs {
+                layers.push(geometry(2, [3, 3], [channels, outputs], [3, 3], 1, 1));
+            } else {
+                layers.push(geometry(2, [4, 4], [channels, outputs], [3, 3], 2, 1));
+                layers.push(geometry(2, [4, 4], [channels, outputs], [1, 1], 2, 0));
+            }
+        }
+        for g in layers {
+            compare::<f32>(f32::tiles(), &g, 1e-5);
+        }
+    }
+
+    #[test]
+    fn many_images_and_large_ones_agree_with_the_definition() {
+        // Several tasks, blocks of `k`, partial sums and blocks of pixels.
+        for g in [
+            geometry(70, [5, 5], [16, 20], [3, 3], 1, 1),
+            geometry(2, [40, 40], [16, 16], [3, 3], 1, 1),
+            geometry(3, [33, 30], [5, 20], [3, 3], 2, 1),
+            geometry(40, [2, 2], [200, 90], [3, 3], 1, 1),
+            geometry(900, [1, 1], [48, 30], [1, 1], 1, 0),
+        ] {
+            compare::<f64>(f64::portable(), &g, 1e-12);
+            compare::<f32>(f32::tiles(), &g, 1e-5);
         }
     }
 }

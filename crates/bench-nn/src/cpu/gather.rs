@@ -78,47 +78,59 @@ impl<T> Shared<T> {
     }
 }
 
-/// Computes the product for all pixels of `gather`.
+/// Computes the products of all `phases`, which write different pixels of one output.
 ///
 /// # Safety
 /// Every window offset that a class's segments reach must lie inside `a`, every `Right` offset
 /// inside `right_values`, and `out` must have room for `columns` numbers at each pixel, which may
-/// be uninitialised. Pixels are distinct.
+/// be uninitialised. Pixels are distinct. All phases have the same number of images.
 pub(crate) unsafe fn product<T: Kernel>(
     tiles: &Tiles<T>,
     a: &[T],
-    gather: &Gather,
+    phases: &[(Gather, Right)],
     right_values: &[T],
-    right: &Right,
     columns: usize,
     out: Shared<T>,
 ) {
+    let images = phases.first().map_or(0, |(gather, _)| gather.images);
+    let pixels: usize = phases.iter().flat_map(|(gather, _)| &gather.classes).map(|class| class.pixels.len()).sum();
+    let depth: usize = phases.iter().map(|(gather, _)| gather.depth).sum();
     let panels = tiles.panels(columns);
-    let pixels: usize = gather.classes.iter().map(|class| class.pixels.len()).sum();
-    if panels == 0 || pixels == 0 || gather.images == 0 {
+    if panels * pixels * images == 0 {
         return;
     }
-    scratch::with(gather.depth * tiles.padded(columns), |packed: *mut T| {
+    let depths = phases.iter().scan(0, |end, (gather, _)| Some(std::mem::replace(end, *end + gather.depth)));
+    let depths: Vec<usize> = depths.collect();
+    // Panels lie one after the other, in each the phases.
+    scratch::with(depth * tiles.padded(columns), |packed: *mut T| {
         let packed = Shared(packed);
-        let chunks = gather.depth.div_ceil(PACK_ROWS);
-        (0..panels * chunks).into_par_iter().with_max_len(1).for_each(|task| {
-            let panel = tiles.panel(columns, task / chunks);
-            let first = task % chunks * PACK_ROWS;
-            let rows = first..gather.depth.min(first + PACK_ROWS);
+        let chunks = |phase: usize| {
+            let depth = phases[phase].0.depth;
+            (0..depth).step_by(PACK_ROWS).map(move |first| (phase, first..depth.min(first + PACK_ROWS)))
+        };
+        let chunks: Vec<(usize, Range<usize>)> = (0..phases.len()).flat_map(chunks).collect();
+        (0..panels * chunks.len()).into_par_iter().with_max_len(1).for_each(|task| {
+            let panel = tiles.panel(columns, task / chunks.len());
+            let (phase, rows) = chunks[task % chunks.len()].clone();
             // SAFETY: tasks write disjoint rows and panels of the scratch.
-            unsafe { pack(right_values, right, panel, rows, packed.get().add(panel.start * gather.depth)) }
+            unsafe {
+                let to = packed.get().add(panel.start * depth + depths[phase] * panel.width);
+                pack(right_values, &phases[phase].1, panel, rows, to);
+            }
         });
-        let blocks = blocks(gather, (BLOCK_BYTES / size_of::<T>() / tiles.width()).max(64));
-        let per_task = group(gather.images, pixels, panels);
-        let groups = gather.images.div_ceil(per_task);
-        (0..groups * panels).into_par_iter().with_max_len(1).for_each(|task| {
+        let size = (BLOCK_BYTES / size_of::<T>() / tiles.width()).max(64);
+        let blocks: Vec<_> = phases.iter().map(|(gather, _)| blocks(gather, size)).collect();
+        let per_task = group(images, pixels, panels);
+        (0..images.div_ceil(per_task) * panels).into_par_iter().with_max_len(1).for_each(|task| {
             let panel = tiles.panel(columns, task % panels);
             let first = task / panels * per_task;
-            let images = first..gather.images.min(first + per_task);
-            // SAFETY: tasks write disjoint images and columns; the rest is the caller's.
-            unsafe {
-                let right = packed.get().add(panel.start * gather.depth);
-                run(tiles, a, gather, &blocks, right, panel, images, out);
+            let images = first..images.min(first + per_task);
+            for (phase, (gather, _)) in phases.iter().enumerate() {
+                // SAFETY: tasks write disjoint images and columns; the rest is the caller's.
+                unsafe {
+                    let right = packed.get().add(panel.start * depth + depths[phase] * panel.width);
+                    run(tiles, a, gather, &blocks[phase], right, panel, images.clone(), out);
+                }
             }
         });
     });
@@ -234,7 +246,7 @@ unsafe fn run<T: Kernel>(
 pub(crate) fn even(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     debug_assert!(most <= MAX_ROWS);
     let pieces = range.len().div_ceil(most);
-    let (short, longer) = if pieces == 0 { (0, 0) } else { (range.len() / pieces, range.len() % pieces) };
+    let (short, longer) = (range.len() / pieces.max(1), range.len() % pieces.max(1));
     let mut start = range.start;
     (0..pieces).map(move |piece| {
         let end = start + short + usize::from(piece < longer);

@@ -132,6 +132,26 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         // SAFETY: the caller's.
         unsafe { transpose_blocks(a, a_stride, out, out_stride, rows, columns) }
     }
+
+    /// Copies `len` numbers from each of `rows` rows: short runs, for which a call of the library's
+    /// copy costs as much as the copy.
+    ///
+    /// # Safety
+    /// All rows are valid.
+    #[doc(hidden)]
+    unsafe fn copy_rows(
+        from: *const Self,
+        from_stride: usize,
+        to: *mut Self,
+        to_stride: usize,
+        rows: usize,
+        len: usize,
+    ) {
+        for row in 0..rows {
+            // SAFETY: the caller's.
+            unsafe { from.add(row * from_stride).copy_to_nonoverlapping(to.add(row * to_stride), len) };
+        }
+    }
 }
 
 impl Kernel for f32 {
@@ -160,6 +180,19 @@ impl Kernel for f32 {
         } else {
             // SAFETY: the caller's.
             unsafe { transpose_blocks(a, a_stride, out, out_stride, rows, columns) }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn copy_rows(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize, rows: usize, len: usize) {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has AVX-512F; addresses are the caller's.
+            unsafe { super::kernel_avx512::copy_rows(from, from_stride, to, to_stride, rows, len) }
+        } else {
+            for row in 0..rows {
+                // SAFETY: the caller's.
+                unsafe { from.add(row * from_stride).copy_to_nonoverlapping(to.add(row * to_stride), len) };
+            }
         }
     }
 }
@@ -196,26 +229,6 @@ pub(crate) unsafe fn transpose_blocks<T: Copy>(
     }
 }
 
-/// Writes or adds a tile's sums to its rows. A macro, because a function that is not inlined would
-/// pass the sums through memory.
-macro_rules! write_tile {
-    ($lanes:expr, $R:ident, $V:ident, $sums:ident, $out:ident, $shift:ident, $columns:ident, $add:ident) => {
-        for r in 0..$R {
-            let row = (*$out.add(r)).add($shift);
-            for v in 0..$V {
-                let (at, sum) = (row.add(v * $lanes), $sums[r][v]);
-                if $columns >= (v + 1) * $lanes {
-                    store(at, if $add { plus(load(at), sum) } else { sum });
-                } else {
-                    let count = $columns - v * $lanes;
-                    store_part(at, if $add { plus(load_part(at, count), sum) } else { sum }, count);
-                }
-            }
-        }
-    };
-}
-pub(crate) use write_tile;
-
 /// Defines `dot`, `outer` and `TILES` from vector operations, in the module where it is used.
 macro_rules! microkernels {
     (
@@ -223,6 +236,35 @@ macro_rules! microkernels {
         number $T:ty; vector $V:ty; lanes $lanes:expr; rows $rows:expr; vectors $vectors:expr;
         $(tile $v:literal: $($r:literal)*;)*
     ) => {
+        /// Writes a tile's sums to its rows, or adds them. Never inlined: with this code around, the
+        /// compiler keeps the sums of `dot` in memory, in the innermost loop, at half the speed.
+        $(#[$attribute])*
+        #[inline(never)]
+        #[allow(unused_unsafe)] // Some sets' operations are unsafe functions, others are not.
+        unsafe fn finish<const R: usize, const V: usize>(
+            sums: &[[$V; V]; R],
+            out: *const *mut $T,
+            shift: usize,
+            columns: usize,
+            add: bool,
+        ) {
+            // SAFETY: the caller guarantees `columns` numbers after `shift` in each of `R` rows.
+            unsafe {
+                for r in 0..R {
+                    let row = (*out.add(r)).add(shift);
+                    for v in 0..V {
+                        let (at, sum) = (row.add(v * $lanes), sums[r][v]);
+                        if columns >= (v + 1) * $lanes {
+                            store(at, if add { plus(load(at), sum) } else { sum });
+                        } else {
+                            let count = columns - v * $lanes;
+                            store_part(at, if add { plus(load_part(at, count), sum) } else { sum }, count);
+                        }
+                    }
+                }
+            }
+        }
+
         $(#[$attribute])*
         #[allow(unused_unsafe)] // Some sets' operations are unsafe functions, others are not.
         unsafe fn dot<const R: usize, const V: usize>(
@@ -251,7 +293,7 @@ macro_rules! microkernels {
                         b = b.add(V * $lanes);
                     }
                 }
-                crate::cpu::kernel::write_tile!($lanes, R, V, sums, out, shift, columns, add);
+                finish::<R, V>(&sums, out, shift, columns, add);
             }
         }
 
@@ -279,7 +321,7 @@ macro_rules! microkernels {
                         }
                     }
                 }
-                crate::cpu::kernel::write_tile!($lanes, R, V, sums, out, shift, columns, add);
+                finish::<R, V>(&sums, out, shift, columns, add);
             }
         }
 

@@ -65,6 +65,38 @@ microkernels! {
     tile 4: 1 2 3 4 5 6;
 }
 
+/// [`crate::cpu::kernel::Kernel::copy_rows`] by vectors.
+///
+/// # Safety
+/// The processor has AVX-512F and the addresses are valid.
+#[target_feature(enable = "avx512f")]
+pub(crate) unsafe fn copy_rows(
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+    rows: usize,
+    len: usize,
+) {
+    for row in 0..rows {
+        // SAFETY: the caller's rows; masked lanes are neither read nor written.
+        unsafe {
+            let (from, to) = (from.add(row * from_stride), to.add(row * to_stride));
+            if len < 16 {
+                store_part(to, load_part(from, len), len);
+                continue;
+            }
+            let mut at = 0;
+            while at + 16 <= len {
+                store(to.add(at), load(from.add(at)));
+                at += 16;
+            }
+            // The last numbers, some of them again: masked stores are many times slower.
+            store(to.add(len - 16), load(from.add(len - 16)));
+        }
+    }
+}
+
 /// [`crate::cpu::kernel::Kernel::transpose`] by blocks of 16 by 16 in registers.
 ///
 /// # Safety

@@ -9,7 +9,7 @@
 //! taps, zero outside.
 //!
 //! Few weights and many pixels (the first layers): the blocks are dealt to a fixed number of
-//! partial sums, which are added in order. Many weights: the columns are dealt to tasks.
+//! partial sums, which are added in order. Many weights: the columns are dealt to tasks, too.
 
 use std::ops::Range;
 
@@ -18,11 +18,15 @@ use rayon::prelude::*;
 use crate::Element;
 use crate::cpu::gather::{Shared, even};
 use crate::cpu::geometry::{Axis, Geometry};
-use crate::cpu::kernel::{Panel, Step, Tiles};
+use crate::cpu::kernel::{MAX_ROWS, Panel, Step, Tiles};
 use crate::cpu::scratch;
 
 /// Tasks to aim at.
 const TASKS: usize = 16;
+/// Most tasks of a problem whose partial sums are shared.
+const MOST_TASKS: usize = 64;
+/// Numbers that one task adds up at a time.
+const CHUNK: usize = 4096;
 /// Numbers of packed `dy` or unrolled `x` that stay in the second-level cache.
 const BLOCK_NUMBERS: usize = 65_536;
 /// Pixels of a block.
@@ -56,7 +60,7 @@ struct Job {
 impl<'a, T: Element> Plan<'a, T> {
     fn new(tiles: &'a Tiles<T>, geometry: Geometry) -> Plan<'a, T> {
         let g = &geometry;
-        let unrolled = (g.channels % tiles.lanes != 0).then(|| tiles.padded(g.taps_len()));
+        let unrolled = (!g.channels.is_multiple_of(tiles.lanes)).then(|| tiles.padded(g.taps_len()));
         let columns = if unrolled.is_some() { g.taps_len() } else { g.channels };
         let taps = if unrolled.is_some() { (1, 1) } else { (g.kernel_h, g.kernel_w) };
         let mut jobs = vec![];
@@ -93,6 +97,11 @@ impl<'a, T: Element> Plan<'a, T> {
         (read / (4 * g.weight_len().max(1))).clamp(1, TASKS).min(self.blocks().max(1))
     }
 
+    /// Blocks of a partial sum.
+    fn blocks_of(&self, part: usize, parts: usize) -> Range<usize> {
+        part * self.blocks() / parts..(part + 1) * self.blocks() / parts
+    }
+
     /// Numbers of `dy` of one block, packed.
     fn packed_len(&self) -> usize {
         self.geometry.outputs.div_ceil(self.tiles.rows) * self.tiles.rows * self.block_lines * self.geometry.out_width()
@@ -100,6 +109,21 @@ impl<'a, T: Element> Plan<'a, T> {
 
     fn unrolled_len(&self) -> usize {
         self.unrolled.unwrap_or(0) * self.block_lines * self.geometry.out_width()
+    }
+
+    /// Packs `dy` of a block, and unrolls `x` if it is to be.
+    ///
+    /// # Safety
+    /// There is room for [`Plan::packed_len`] and [`Plan::unrolled_len`].
+    unsafe fn pack(&self, x: &[T], dy: &[T], block: usize, left: *mut T, unrolled: *mut T) {
+        let lines = self.block(block);
+        // SAFETY: the caller's.
+        unsafe {
+            self.pack_left(dy, lines.clone(), left);
+            if let Some(row_len) = self.unrolled {
+                self.unroll(x, lines, row_len, unrolled);
+            }
+        }
     }
 
     /// Packs `dy` of some lines: for each tile of channels, `tiles.rows` numbers a pixel.
@@ -138,32 +162,36 @@ impl<'a, T: Element> Plan<'a, T> {
     /// `out` has room for [`Plan::unrolled_len`].
     unsafe fn unroll(&self, x: &[T], lines: Range<usize>, row_len: usize, out: *mut T) {
         let g = &self.geometry;
-        let run = g.kernel_w * g.channels;
+        let (out_height, out_width) = (g.out_height(), g.out_width());
+        let (run, line_len) = (g.kernel_w * g.channels, g.width * g.channels);
+        let inside = |first: isize, kernel: usize, size: usize| {
+            let clamp = |at: isize| at.clamp(0, kernel as isize) as usize;
+            clamp(-first)..clamp(size as isize - first).max(clamp(-first))
+        };
         for (index, line) in lines.enumerate() {
-            let (image, row) = (line / g.out_height(), line % g.out_height());
-            for column in 0..g.out_width() {
-                // SAFETY: one row of `row_len` for each pixel of the block; `copy_from_slice` checks `x`.
-                let to = unsafe {
-                    std::slice::from_raw_parts_mut(out.add((index * g.out_width() + column) * row_len), row_len)
-                };
-                let first = column as isize * g.stride as isize - g.padding as isize;
-                let inside =
-                    (-first).clamp(0, g.kernel_w as isize)..(g.width as isize - first).clamp(0, g.kernel_w as isize);
-                let inside = inside.start as usize * g.channels..inside.end.max(inside.start) as usize * g.channels;
-                for tap in 0..g.kernel_h {
-                    let to = &mut to[tap * run..][..run];
-                    let y = (row * g.stride + tap).wrapping_sub(g.padding);
-                    if y >= g.height || inside.is_empty() {
-                        to.fill(T::ZERO);
-                        continue;
-                    }
-                    to[..inside.start].fill(T::ZERO);
-                    to[inside.end..].fill(T::ZERO);
-                    let start = (((image * g.height + y) * g.width) as isize + first) * g.channels as isize;
-                    let start = (start + inside.start as isize) as usize;
-                    copy_run(&x[start..start + inside.len()], &mut to[inside.clone()]);
-                }
+            let (image, row) = (line / out_height, line % out_height);
+            let first_row = (row * g.stride) as isize - g.padding as isize;
+            let rows = inside(first_row, g.kernel_h, g.height);
+            for column in 0..out_width {
+                let first = (column * g.stride) as isize - g.padding as isize;
+                let columns = inside(first, g.kernel_w, g.width);
+                // SAFETY: one row of `row_len` for each pixel of the block.
+                let to =
+                    unsafe { std::slice::from_raw_parts_mut(out.add((index * out_width + column) * row_len), row_len) };
                 to[g.taps_len()..].fill(T::ZERO);
+                if rows.len() < g.kernel_h || columns.len() < g.kernel_w {
+                    to.fill(T::ZERO);
+                }
+                if rows.is_empty() || columns.is_empty() {
+                    continue;
+                }
+                let line = image * g.height + (first_row + rows.start as isize) as usize;
+                let start = line * line_len + (first + columns.start as isize) as usize * g.channels;
+                let (to_start, len) = (rows.start * run + columns.start * g.channels, columns.len() * g.channels);
+                let (from, to) = (&x[start..start + (rows.len() - 1) * line_len + len], &mut to[to_start..]);
+                assert!((rows.len() - 1) * run + len <= to.len());
+                // SAFETY: the last run ends inside both slices.
+                unsafe { T::copy_rows(from.as_ptr(), line_len, to.as_mut_ptr(), run, rows.len(), len) };
             }
         }
     }
@@ -207,55 +235,68 @@ impl<'a, T: Element> Plan<'a, T> {
         jobs: &[Job],
         out: Shared<T>,
         add: bool,
-        steps: &mut Vec<Step>,
+        lists: &mut Lists,
     ) {
         let g = &self.geometry;
         let pixels = lines.len() * g.out_width();
         let (slot, taps_len) = (self.tiles.rows, g.taps_len());
-        let mut right = unrolled;
-        let mut tap = None;
-        for job in jobs {
-            if tap != Some(job.tap) {
-                tap = Some(job.tap);
-                if let Some(row_len) = self.unrolled {
-                    steps.clear();
-                    steps.extend((0..pixels).map(|p| Step { a: (p * slot) as u32, b: (p * row_len) as u32 }));
-                } else {
-                    let base = self.steps(lines.clone(), job.tap, steps);
-                    right = x[base..].as_ptr();
+        scratch::with(if self.copied() { pixels * self.tiles.width() } else { 0 }, |room: *mut T| {
+            let mut right = unrolled;
+            let mut tap = None;
+            for job in jobs {
+                let Panel { start, columns, vectors, width } = job.panel;
+                if tap != Some(job.tap) {
+                    tap = Some(job.tap);
+                    if let Some(row_len) = self.unrolled {
+                        lists.steps.clear();
+                        lists.steps.extend((0..pixels).map(|p| Step { a: (p * slot) as u32, b: (p * row_len) as u32 }));
+                    } else {
+                        let base = self.steps(lines.clone(), job.tap, &mut lists.steps);
+                        right = x[base..].as_ptr();
+                    }
+                }
+                // SAFETY: a panel's columns are numbers of each pixel of the steps, which lie in the
+                // block and the image; the scratch has a row for each.
+                let (right, steps) = unsafe {
+                    if self.copied() {
+                        lists.copied.clear();
+                        for (row, step) in lists.steps.iter().enumerate() {
+                            let from = right.add(start + step.b as usize);
+                            T::copy_rows(from, 0, room.add(row * width), 0, 1, width);
+                            lists.copied.push(Step { a: step.a, b: (row * width) as u32 });
+                        }
+                        (room.cast_const(), &lists.copied)
+                    } else {
+                        (right.add(start), &lists.steps)
+                    }
+                };
+                let kernels = self.tiles.outer[vectors - 1];
+                for (index, tile) in even(0..g.outputs, slot).enumerate() {
+                    let row = |row: usize| out.get().wrapping_add((tile.start + row) * taps_len);
+                    let outs: [*mut T; MAX_ROWS] = std::array::from_fn(row);
+                    // SAFETY: as above; the first rows of `outs`, as many as the tile has, are in the output.
+                    unsafe {
+                        let left = left.add(index * pixels * slot);
+                        kernels[tile.len() - 1](left, right, steps, outs.as_ptr(), job.out, columns, add);
+                    }
                 }
             }
-            let kernels = self.tiles.outer[job.panel.vectors - 1];
-            for (index, tile) in even(0..g.outputs, slot).enumerate() {
-                let outs: [*mut T; crate::cpu::kernel::MAX_ROWS] =
-                    std::array::from_fn(|row| out.get().wrapping_add((tile.start + row) * taps_len));
-                // SAFETY: steps stay inside the block and the image; a tile has at most MAX_ROWS rows.
-                unsafe {
-                    let left = left.add(index * pixels * slot);
-                    let right = right.add(job.panel.start);
-                    kernels[tile.len() - 1](left, right, steps, outs.as_ptr(), job.out, job.panel.columns, add);
-                }
-            }
-        }
+        });
+    }
+
+    /// Whether a panel's columns are copied together before the tiles pass: where pixels lie further
+    /// apart than the panel is wide, reading them there is slower than the copy, which serves all
+    /// tiles.
+    fn copied(&self) -> bool {
+        self.unrolled.is_none() && self.geometry.channels * self.geometry.stride > self.tiles.width()
     }
 }
 
-/// Copies a short run, eight numbers at a time with the last eight overlapping: a call of the
-/// library's copy costs as much as the run.
-#[inline(always)]
-fn copy_run<T: Copy>(from: &[T], to: &mut [T]) {
-    let len = from.len().min(to.len());
-    if len < 8 {
-        to[..len].copy_from_slice(&from[..len]);
-        return;
-    }
-    let mut at = 0;
-    while at < len {
-        let start = at.min(len - 8);
-        // SAFETY: `start + 8` is at most `len`.
-        unsafe { copy_rows::<T, 8>(from.as_ptr().add(start), 8, to.as_mut_ptr().add(start), 8, 1) };
-        at += 8;
-    }
+/// Steps of a tap, and the same with the offsets of copied columns.
+#[derive(Default)]
+struct Lists {
+    steps: Vec<Step>,
+    copied: Vec<Step>,
 }
 
 /// Copies `N` numbers from each of `count` rows.
@@ -283,48 +324,27 @@ unsafe fn copy_rows<T: Copy, const N: usize>(
 /// Gradient of the weights into `out`, `(outputs, taps_len)`, every number of which is written.
 pub(crate) fn weight_gradient<T: Element>(tiles: &Tiles<T>, x: &[T], dy: &[T], geometry: Geometry, out: &mut [T]) {
     let plan = Plan::new(tiles, geometry);
-    if plan.lines * geometry.out_width() == 0 || geometry.channels == 0 {
+    if geometry.output_len() == 0 || geometry.channels == 0 {
         return out.fill(T::ZERO);
     }
     let parts = plan.parts();
+    let len = geometry.weight_len();
     let out = Shared(out.as_mut_ptr());
-    if parts > 1 { partial_sums(&plan, x, dy, parts, out) } else { columns(&plan, x, dy, out) }
-}
-
-/// Tasks own blocks of pixels and compute all columns.
-fn partial_sums<T: Element>(plan: &Plan<'_, T>, x: &[T], dy: &[T], parts: usize, out: Shared<T>) {
-    let len = plan.geometry.weight_len();
     scratch::with((parts - 1) * len, |partial: *mut T| {
         let partial = Shared(partial);
-        (0..parts).into_par_iter().with_max_len(1).for_each(|part| {
-            let sum = if part == 0 { out } else { Shared(partial.get().wrapping_add((part - 1) * len)) };
-            let blocks = part * plan.blocks() / parts..(part + 1) * plan.blocks() / parts;
-            scratch::with(plan.packed_len(), |left| {
-                scratch::with(plan.unrolled_len(), |unrolled| {
-                    let mut steps = vec![];
-                    for block in blocks.clone() {
-                        let lines = plan.block(block);
-                        // SAFETY: the scratch has the lengths asked for; each part has its own sum.
-                        unsafe {
-                            plan.pack_left(dy, lines.clone(), left);
-                            if let Some(row_len) = plan.unrolled {
-                                plan.unroll(x, lines.clone(), row_len, unrolled);
-                            }
-                            let add = block > blocks.start;
-                            plan.multiply(x, left, unrolled, lines, &plan.jobs, sum, add, &mut steps);
-                        }
-                    }
-                });
-            });
-        });
-        const CHUNK: usize = 4096;
-        (0..len.div_ceil(CHUNK)).into_par_iter().for_each(|chunk| {
+        let sum = |part: usize| if part == 0 { out } else { Shared(partial.get().wrapping_add((part - 1) * len)) };
+        if 2 * parts > TASKS {
+            whole_parts(&plan, x, dy, parts, sum)
+        } else {
+            shared_parts(&plan, x, dy, parts, sum)
+        }
+        (0..len.div_ceil(CHUNK)).into_par_iter().filter(|_| parts > 1).for_each(|chunk| {
             let range = chunk * CHUNK..len.min((chunk + 1) * CHUNK);
             // SAFETY: every part wrote all its numbers; chunks are disjoint.
             unsafe {
                 let total = std::slice::from_raw_parts_mut(out.get().add(range.start), range.len());
-                for part in 0..parts - 1 {
-                    let part = std::slice::from_raw_parts(partial.get().add(part * len + range.start), range.len());
+                for part in 1..parts {
+                    let part = std::slice::from_raw_parts(sum(part).get().add(range.start), range.len());
                     total.iter_mut().zip(part).for_each(|(total, part)| *total += *part);
                 }
             }
@@ -332,32 +352,64 @@ fn partial_sums<T: Element>(plan: &Plan<'_, T>, x: &[T], dy: &[T], parts: usize,
     });
 }
 
-/// Tasks own columns and go through all blocks, which are packed beforehand.
-fn columns<T: Element>(plan: &Plan<'_, T>, x: &[T], dy: &[T], out: Shared<T>) {
-    let blocks = plan.blocks();
-    let (left_len, unrolled_len) = (plan.packed_len(), plan.unrolled_len());
-    scratch::with(blocks * left_len, |left: *mut T| {
-        scratch::with(blocks * unrolled_len, |unrolled: *mut T| {
-            let (left, unrolled) = (Shared(left), Shared(unrolled));
-            (0..blocks).into_par_iter().with_max_len(1).for_each(|block| {
-                // SAFETY: each block has its own room.
-                unsafe {
-                    plan.pack_left(dy, plan.block(block), left.get().add(block * left_len));
-                    if let Some(row_len) = plan.unrolled {
-                        plan.unroll(x, plan.block(block), row_len, unrolled.get().add(block * unrolled_len));
+/// One task per partial sum, which packs its blocks as it comes to them and computes all columns.
+fn whole_parts<T: Element>(
+    plan: &Plan<'_, T>,
+    x: &[T],
+    dy: &[T],
+    parts: usize,
+    sum: impl Fn(usize) -> Shared<T> + Sync,
+) {
+    (0..parts).into_par_iter().with_max_len(1).for_each(|part| {
+        let blocks = plan.blocks_of(part, parts);
+        scratch::with(plan.packed_len(), |left| {
+            scratch::with(plan.unrolled_len(), |unrolled| {
+                let mut lists = Lists::default();
+                for block in blocks.clone() {
+                    // SAFETY: the scratch has the lengths asked for; each part has its own sum.
+                    unsafe {
+                        plan.pack(x, dy, block, left, unrolled);
+                        let add = block > blocks.start;
+                        plan.multiply(x, left, unrolled, plan.block(block), &plan.jobs, sum(part), add, &mut lists);
                     }
                 }
             });
-            let tasks = plan.jobs.len().min(2 * TASKS);
-            (0..tasks).into_par_iter().with_max_len(1).for_each(|task| {
-                let jobs = &plan.jobs[task * plan.jobs.len() / tasks..(task + 1) * plan.jobs.len() / tasks];
-                let mut steps = vec![];
-                for block in 0..blocks {
-                    // SAFETY: tasks own their columns.
+        });
+    });
+}
+
+/// Several tasks per partial sum, each with its columns; the blocks are packed beforehand.
+fn shared_parts<T: Element>(
+    plan: &Plan<'_, T>,
+    x: &[T],
+    dy: &[T],
+    parts: usize,
+    sum: impl Fn(usize) -> Shared<T> + Sync,
+) {
+    let (left_len, unrolled_len) = (plan.packed_len(), plan.unrolled_len());
+    scratch::with(plan.blocks() * left_len, |left: *mut T| {
+        scratch::with(plan.blocks() * unrolled_len, |unrolled: *mut T| {
+            let (left, unrolled) = (Shared(left), Shared(unrolled));
+            let room = |block: usize| {
+                (left.get().wrapping_add(block * left_len), unrolled.get().wrapping_add(block * unrolled_len))
+            };
+            (0..plan.blocks()).into_par_iter().with_max_len(1).for_each(|block| {
+                let (left, unrolled) = room(block);
+                // SAFETY: each block has its own room.
+                unsafe { plan.pack(x, dy, block, left, unrolled) };
+            });
+            let groups = plan.jobs.len().min((MOST_TASKS / parts).max(1));
+            (0..parts * groups).into_par_iter().with_max_len(1).for_each(|task| {
+                let (part, group) = (task / groups, task % groups);
+                let jobs = &plan.jobs[group * plan.jobs.len() / groups..(group + 1) * plan.jobs.len() / groups];
+                let blocks = plan.blocks_of(part, parts);
+                let mut lists = Lists::default();
+                for block in blocks.clone() {
+                    let (left, unrolled) = room(block);
+                    // SAFETY: tasks own their columns of their part.
                     unsafe {
-                        let left = left.get().add(block * left_len);
-                        let unrolled = unrolled.get().add(block * unrolled_len);
-                        plan.multiply(x, left, unrolled, plan.block(block), jobs, out, block > 0, &mut steps);
+                        let add = block > blocks.start;
+                        plan.multiply(x, left, unrolled, plan.block(block), jobs, sum(part), add, &mut lists);
                     }
                 }
             });

@@ -70,7 +70,7 @@ pub(crate) fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     }
     let (machine, count) = (Machine::of(x)?, x.elem_count());
     let y = machine.empty(x.shape().clone(), dtype)?;
-    let packs = count % 4 == 0 && address(x)? % 16 == 0 && address(&y)? % 16 == 0;
+    let packs = count.is_multiple_of(4) && address(x)?.is_multiple_of(16) && address(&y)?.is_multiple_of(16);
     let kernel = match (x.dtype(), dtype, packs) {
         (DType::F32, DType::BF16, true) => "cast_f32x4_bf16x4",
         (DType::F32, DType::BF16, false) => "cast_f32_bf16",

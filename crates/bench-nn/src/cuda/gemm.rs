@@ -42,42 +42,44 @@ fn product(a: Factor<'_>, b: Factor<'_>, [m, n, k]: [usize; 3], dims: &[usize], 
     };
     let place = |tensor: &Tensor| Ok::<_, Error>(address(tensor)? as *const c_void);
     let (one, zero) = (1.0f32, 0.0f32);
-    let gpu = match machine {
-        Machine::Gpu(gpu) => gpu,
+    match machine {
+        Machine::Gpu(gpu) => {
+            // SAFETY: the handle works on the device's stream, the sizes are those of the tensors, and the
+            // factors are single precision as the compute type asks.
+            let done = unsafe {
+                result::gemm_ex(
+                    *gpu.device.cublas_handle().handle(),
+                    a.turn,
+                    b.turn,
+                    size(m)?,
+                    size(n)?,
+                    size(k)?,
+                    (&raw const one).cast(),
+                    place(a.tensor)?,
+                    kind,
+                    size(a.leading)?,
+                    place(b.tensor)?,
+                    kind,
+                    size(b.leading)?,
+                    (&raw const zero).cast(),
+                    place(&c)?.cast_mut(),
+                    kind,
+                    size(m)?,
+                    compute,
+                    sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+                )
+            };
+            done.map_err(|error| failed("cublasGemmEx", format!("{error:?}")))?;
+            Ok(c)
+        }
         #[cfg(test)]
         Machine::Emulator(_) => {
             let turned = |factor: Factor<'_>| factor.turn == TURNED;
             let factors = [(a.tensor, turned(a), a.leading), (b.tensor, turned(b), b.leading)];
-            return super::emulator::product(factors, &c, [m, n, k]).map(|()| c);
+            super::emulator::product(factors, &c, [m, n, k])?;
+            Ok(c)
         }
-    };
-    // SAFETY: the handle works on the device's stream, the sizes are those of the tensors, and the
-    // factors are single precision as the compute type asks.
-    let done = unsafe {
-        result::gemm_ex(
-            *gpu.device.cublas_handle().handle(),
-            a.turn,
-            b.turn,
-            size(m)?,
-            size(n)?,
-            size(k)?,
-            (&raw const one).cast(),
-            place(a.tensor)?,
-            kind,
-            size(a.leading)?,
-            place(b.tensor)?,
-            kind,
-            size(b.leading)?,
-            (&raw const zero).cast(),
-            place(&c)?.cast_mut(),
-            kind,
-            size(m)?,
-            compute,
-            sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
-        )
-    };
-    done.map_err(|error| failed("cublasGemmEx", format!("{error:?}")))?;
-    Ok(c)
+    }
 }
 
 /// `x (rows, in)` times the transpose of `w (out, in)`, into a tensor of shape `dims`.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::backend::BackendDevice;
 use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaStream, DevicePtr, result, sys};
+use candle_core::cuda_backend::cudarc::{cudnn, nvrtc};
 use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, DeviceId};
 use candle_core::op::BackpropOp;
 use candle_core::{DType, Device, Shape, Storage, Tensor};
@@ -32,12 +33,27 @@ pub fn open(number: usize) -> Result<Device, String> {
     if number >= count as usize {
         return Err(format!("the driver knows {count} CUDA devices"));
     }
+    need_libraries()?;
     let device = Device::new_cuda_with_stream(number).map_err(|error| error.to_string())?;
     let cuda = device.as_cuda_device().map_err(|error| error.to_string())?;
     // SAFETY: the events order the work of several streams; there is one.
     unsafe { cuda.disable_event_tracking() };
     keep_memory(number).map_err(|error| format!("its memory pool cannot be set up ({})", reason(error.0)))?;
     Ok(device)
+}
+
+/// Libraries that are first called in the middle of a training step. They must be found before.
+fn need_libraries() -> Result<(), String> {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: room for two numbers.
+    let nvrtc = unsafe { nvrtc::sys::nvrtcVersion(&mut major, &mut minor) }.result();
+    for (found, library) in [(nvrtc.is_ok(), "libnvrtc.so"), (cudnn::result::get_version() >= 90_000, "libcudnn.so.9")]
+    {
+        if !found {
+            return Err(format!("`{library}` was not found; add its folder to LD_LIBRARY_PATH"));
+        }
+    }
+    Ok(())
 }
 
 fn reason(status: sys::CUresult) -> String {
@@ -337,7 +353,8 @@ pub(super) fn pack_suffix(op: &'static str, width: usize, tensors: &[&Tensor]) -
     let dtype = tensors.first().map_or(DType::F32, |tensor| tensor.dtype());
     let scalar = scalar_suffix(op, dtype)?;
     for tensor in tensors {
-        if width % 4 != 0 || address(tensor)? % (4 * tensor.dtype().size_in_bytes() as u64) != 0 {
+        let pack = 4 * tensor.dtype().size_in_bytes() as u64;
+        if !width.is_multiple_of(4) || !address(tensor)?.is_multiple_of(pack) {
             return Ok((scalar, 1));
         }
     }

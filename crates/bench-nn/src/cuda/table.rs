@@ -56,11 +56,8 @@ fn copy_columns(
     len: usize,
 ) -> Result<()> {
     // Packs need all widths and starts in fours.
-    let mut whole = len;
-    if (from.1 | from.2 | to.1 | to.2) % 4 != 0 {
-        whole = 1;
-    }
-    let (suffix, pack) = pack_suffix("concat", whole, &[from.0, to.0])?;
+    let fours = [from.1, from.2, to.1, to.2].iter().all(|number| number.is_multiple_of(4));
+    let (suffix, pack) = pack_suffix("concat", if fours { len } else { 1 }, &[from.0, to.0])?;
     let args = [pointer(from.0)?, int(from.1), int(from.2), int(rows), int(len), pointer(to.0)?, int(to.1), int(to.2)];
     machine.launch_each(&format!("copy_columns_{suffix}"), rows * len / pack, &args)
 }

@@ -71,7 +71,7 @@ fn forward(x: &Tensor, weight: &Tensor, g: &Geometry, tf32: bool) -> Result<Tens
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::conv_forward(x, weight, g.stride, g.padding, tf32),
         Device::Cpu => with_element!("conv2d", x, T => {
-            let y = conv::forward(&*view::<T>(x)?, &*view::<T>(weight)?, g);
+            let y = conv::forward(&view::<T>(x)?, &view::<T>(weight)?, g);
             from_values(y, (g.images, g.out_height(), g.out_width(), g.outputs))
         }),
         other => no_kernel("conv2d", other),
@@ -85,7 +85,7 @@ fn backward_input(dy: &Tensor, weight: &Tensor, g: &Geometry, tf32: bool) -> Res
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::conv_backward_data(dy, weight, &dims, g.stride, g.padding, tf32),
         Device::Cpu => with_element!("conv2d", dy, T => {
-            from_values(conv::backward_input(&*view::<T>(dy)?, &*view::<T>(weight)?, g), &dims)
+            from_values(conv::backward_input(&view::<T>(dy)?, &view::<T>(weight)?, g), &dims)
         }),
         other => no_kernel("conv2d", other),
     }
@@ -98,7 +98,7 @@ fn backward_weight(x: &Tensor, dy: &Tensor, g: &Geometry, tf32: bool) -> Result<
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::conv_backward_filter(dy, x, &dims, g.stride, g.padding, tf32),
         Device::Cpu => with_element!("conv2d", dy, T => {
-            from_values(conv::backward_weight(&*view::<T>(x)?, &*view::<T>(dy)?, g), &dims)
+            from_values(conv::backward_weight(&view::<T>(x)?, &view::<T>(dy)?, g), &dims)
         }),
         other => no_kernel("conv2d", other),
     }

@@ -79,9 +79,9 @@ fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, sizes: [usize; 3]
             Ok(y)
         }
         Device::Cpu => with_element!("linear", x, T => {
-            let mut y = gemm::matmul_nt(&*view::<T>(x)?, &*view::<T>(weight)?, rows, inputs, outputs);
+            let mut y = gemm::matmul_nt(&view::<T>(x)?, &view::<T>(weight)?, rows, inputs, outputs);
             if let Some(bias) = bias {
-                gemm::add_to_rows(&mut y, &*view::<T>(bias)?);
+                gemm::add_to_rows(&mut y, &view::<T>(bias)?);
             }
             from_values(y, dims)
         }),
@@ -96,7 +96,7 @@ fn backward_input(dy: &Tensor, weight: &Tensor, sizes: [usize; 3], dims: &[usize
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::linear_backward_input(dy, weight, sizes, dims, tf32),
         Device::Cpu => with_element!("linear", dy, T => {
-            from_values(gemm::matmul(&*view::<T>(dy)?, &*view::<T>(weight)?, rows, outputs, inputs), dims)
+            from_values(gemm::matmul(&view::<T>(dy)?, &view::<T>(weight)?, rows, outputs, inputs), dims)
         }),
         other => no_kernel("linear", other),
     }
@@ -109,7 +109,7 @@ fn backward_weight(dy: &Tensor, x: &Tensor, sizes: [usize; 3], tf32: bool) -> Re
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::linear_backward_weight(dy, x, sizes, &[outputs, inputs], tf32),
         Device::Cpu => with_element!("linear", dy, T => {
-            from_values(gemm::matmul_tn(&*view::<T>(dy)?, &*view::<T>(x)?, outputs, rows, inputs), (outputs, inputs))
+            from_values(gemm::matmul_tn(&view::<T>(dy)?, &view::<T>(x)?, outputs, rows, inputs), (outputs, inputs))
         }),
         other => no_kernel("linear", other),
     }
@@ -121,7 +121,7 @@ fn backward_bias(dy: &Tensor, bias: &Tensor, [_, outputs, _]: [usize; 3]) -> Res
         #[cfg(feature = "cuda")]
         device if cuda::handles(device) => cuda::column_sum(dy, bias.dtype()),
         Device::Cpu => with_element!("linear", dy, T => {
-            from_values(gemm::sum_rows(&*view::<T>(dy)?, outputs), outputs)
+            from_values(gemm::sum_rows(&view::<T>(dy)?, outputs), outputs)
         }),
         other => no_kernel("linear", other),
     }

@@ -25,6 +25,7 @@ use bench_nn::DeviceChoice;
 
 pub use bench_images::Policy;
 pub use bench_nn::Error as DeviceError;
+pub use bench_nn::cpu::keep_freed_memory;
 pub use dataset::{Dataset, Field, TrainingSet};
 pub use preset::{Baseline, CompoundSplitKind, Compounds, EMBEDDED, Method, Plates, Preset};
 

@@ -53,6 +53,16 @@ template <int V, class T> DEVICE void write(T *y, const float (&x)[V]) {
 #define PER_TYPE(X) X(f32, float, 1) X(f32x4, float, 4) X(bf16, bf16, 1) X(bf16x4, bf16, 4)
 #define PER_SCALAR(X) X(f32, float) X(bf16, bf16)
 
+struct Split {
+    i64 quotient, remainder;
+};
+
+// Division of numbers that are not negative; in 32 bits where they fit, which is several times faster.
+DEVICE Split split(i64 a, i64 b) {
+    i64 quotient = ((a | b) >> 32) == 0 ? i64(u32(a) / u32(b)) : a / b;
+    return Split{quotient, a - quotient * b};
+}
+
 DEVICE i64 thread_index() { return i64(blockIdx.x) * blockDim.x + threadIdx.x; }
 
 // Not-a-number passes through, as in PyTorch.

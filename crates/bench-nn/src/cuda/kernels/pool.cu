@@ -11,8 +11,8 @@ struct Window {
 template <class T, int V> DEVICE void max_forward(const T *x, i64 images, Window w, T *y, u8 *places) {
     i64 packs = w.channels / V, i = thread_index();
     if (i >= images * w.out_height * w.out_width * packs) return;
-    i64 column = (i % packs) * V, cell = i / packs;
-    i64 out_x = cell % w.out_width, out_y = cell / w.out_width % w.out_height, image = cell / w.out_width / w.out_height;
+    Split pack = split(i, packs), x_of = split(pack.quotient, w.out_width), y_of = split(x_of.quotient, w.out_height);
+    i64 column = pack.remainder * V, out_x = x_of.remainder, out_y = y_of.remainder, image = y_of.quotient;
     float best[V] = {}, here[V];
     u8 place[V] = {};
     bool first = true;
@@ -32,26 +32,27 @@ template <class T, int V> DEVICE void max_forward(const T *x, i64 images, Window
             first = false;
         }
     }
-    i64 at = cell * w.channels + column;
+    i64 at = i * V;
     write<V>(y + at, best);
-    Pack<u8, V> pack;
-    for (int k = 0; k < V; k++) pack.v[k] = place[k];
-    *reinterpret_cast<Pack<u8, V> *>(places + at) = pack;
+    Pack<u8, V> bytes;
+    for (int k = 0; k < V; k++) bytes.v[k] = place[k];
+    *reinterpret_cast<Pack<u8, V> *>(places + at) = bytes;
 }
 
 // One thread per input pixel and pack of channels; it gathers from the windows that cover it.
 template <class T, int V> DEVICE void max_backward(const T *dy, const u8 *places, i64 images, Window w, T *dx) {
     i64 packs = w.channels / V, i = thread_index();
     if (i >= images * w.height * w.width * packs) return;
-    i64 column = (i % packs) * V, pixel = i / packs;
-    i64 in_x = pixel % w.width + w.padding, in_y = pixel / w.width % w.height + w.padding;
-    i64 image = pixel / w.width / w.height;
+    Split pack = split(i, packs), x_of = split(pack.quotient, w.width), y_of = split(x_of.quotient, w.height);
+    i64 column = pack.remainder * V, in_x = x_of.remainder + w.padding, in_y = y_of.remainder + w.padding;
+    i64 image = y_of.quotient;
     // Outputs o with 0 <= in - o stride < kernel.
-    i64 first_y = in_y < w.kernel ? 0 : (in_y - w.kernel) / w.stride + 1;
-    i64 first_x = in_x < w.kernel ? 0 : (in_x - w.kernel) / w.stride + 1;
+    i64 first_y = in_y < w.kernel ? 0 : split(in_y - w.kernel, w.stride).quotient + 1;
+    i64 first_x = in_x < w.kernel ? 0 : split(in_x - w.kernel, w.stride).quotient + 1;
+    i64 last_y = split(in_y, w.stride).quotient, last_x = split(in_x, w.stride).quotient;
     float sum[V] = {}, slope[V];
-    for (i64 out_y = first_y; out_y <= in_y / w.stride && out_y < w.out_height; out_y++) {
-        for (i64 out_x = first_x; out_x <= in_x / w.stride && out_x < w.out_width; out_x++) {
+    for (i64 out_y = first_y; out_y <= last_y && out_y < w.out_height; out_y++) {
+        for (i64 out_x = first_x; out_x <= last_x && out_x < w.out_width; out_x++) {
             i64 at = ((image * w.out_height + out_y) * w.out_width + out_x) * w.channels + column;
             u8 here = u8((in_y - out_y * w.stride) * w.kernel + in_x - out_x * w.stride);
             Pack<u8, V> place = *reinterpret_cast<const Pack<u8, V> *>(places + at);
@@ -59,7 +60,7 @@ template <class T, int V> DEVICE void max_backward(const T *dy, const u8 *places
             for (int k = 0; k < V; k++) sum[k] += place.v[k] == here ? slope[k] : 0.0f;
         }
     }
-    write<V>(dx + pixel * w.channels + column, sum);
+    write<V>(dx + i * V, sum);
 }
 
 // Mean over the pixels of each image; `across` blocks side by side cover its channels.
@@ -85,9 +86,10 @@ template <class T, int V> DEVICE void mean_forward(const T *x, i64 pixels, i64 c
 template <class T, int V> DEVICE void mean_backward(const T *dy, i64 images, i64 pixels, i64 channels, T *dx) {
     i64 packs = channels / V, i = thread_index();
     if (i >= images * pixels * packs) return;
-    i64 image = i / packs / pixels;
+    Split pack = split(i, packs);
+    i64 image = split(pack.quotient, pixels).quotient;
     float slope[V];
-    read<V>(slope, dy + image * channels + (i % packs) * V);
+    read<V>(slope, dy + image * channels + pack.remainder * V);
     for (int k = 0; k < V; k++) slope[k] /= float(pixels);
     write<V>(dx + i * V, slope);
 }

@@ -8,7 +8,8 @@ struct Cell {
 
 template <int V> DEVICE Cell cell_of(i64 rows, i64 width) {
     i64 packs = width / V, i = thread_index();
-    return Cell{i / packs, (i % packs) * V, i < rows * packs};
+    Split at = split(i, packs);
+    return Cell{at.quotient, at.remainder * V, i < rows * packs};
 }
 
 // Row r of y is row index[r] of x.

@@ -1,6 +1,6 @@
 """Golden numbers of the statistics in bench-eval: `aggregate` and `confounding`.
 
-Run: python tests/goldens/generators/statistics.py > tests/goldens/statistics.json
+Run: python tests/goldens/generators/eval_statistics.py > tests/goldens/statistics.json
 Written with the versions that the output names. Tolerances stand beside the tests:
 same formula on the same numbers 1e-10 or better; bootstrap against bootstrap, Monte-Carlo error.
 """
