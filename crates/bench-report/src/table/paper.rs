@@ -84,9 +84,7 @@ fn of_kind(rows: &[RetrievalRow], (direction, protocol, gallery): (&str, &str, u
     );
     for model in models {
         let cell = |metric: &&str| match here.iter().find(|row| row.model == model && row.metric == **metric) {
-            Some(row) => {
-                or_missing(row.value, row.reason.as_deref(), |value| Cell::Estimate(value, row.interval.clone()))
-            }
+            Some(row) => or_missing(row.value, row.reason.as_deref(), |value| Cell::Estimate(value, row.interval)),
             None => Cell::Missing("not computed".to_owned()),
         };
         table.rows.push(std::iter::once(Cell::Text(model.to_owned())).chain(metrics.iter().map(cell)).collect());

@@ -145,7 +145,7 @@ fn row(summary: &RetrievalSummary) -> RetrievalRow {
         corrected: summary.corrected,
         sd_galleries: summary.sd_galleries,
         sd_draws: summary.sd_draws,
-        interval: summary.bca.clone().or_else(|| summary.percentile.clone()),
+        interval: summary.bca.or(summary.percentile),
         compounds: summary.compounds as u64,
         galleries: summary.galleries as u64,
         draws: summary.draws as u64,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bench_core::Seed;
 use bench_core::record::{Epoch, TrainingInfo};
-use bench_eval::retrieval::compound_split::{CompoundSplit, Sizes, split_random, split_scaffold};
+use bench_eval::retrieval::compound_split::{CompoundSplit, split_random, split_scaffold};
 use bench_models::{Model, ModelConfig, MoleculeEncoderConfig};
 use bench_train::observer::{EpochRecord, Observer, StepReport};
 use bench_train::{Catalogue, DType, Device, Ending, Pace, Training, load_weights};
@@ -60,7 +60,7 @@ pub(super) fn reads_fingerprints(model: &ModelConfig) -> bool {
 /// Holds compounds out of training.
 pub(super) fn split(preset: &Preset, catalogue: &Catalogue) -> Result<CompoundSplit, Error> {
     let settings = &preset.compounds;
-    let (sizes, seed) = (settings.sizes.unwrap_or_else(Sizes::default), Seed(settings.seed.unwrap_or(SPLIT_SEED)));
+    let (sizes, seed) = (settings.sizes.unwrap_or_default(), Seed(settings.seed.unwrap_or(SPLIT_SEED)));
     let keys: Vec<String> = catalogue.compounds().iter().map(|compound| compound.key.clone()).collect();
     Ok(match settings.split {
         CompoundSplitKind::Random => split_random(&keys, sizes, seed)?,
