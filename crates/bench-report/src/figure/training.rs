@@ -29,12 +29,12 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     let step = (PANEL.0 + MARGIN.0, PANEL.1 + MARGIN.1 + 24.0);
     let (width, height) = (MARGIN.0 + columns as f64 * step.0, HEAD + rows as f64 * step.1 + 34.0);
     let title = "Loss over epochs";
-    let caption = "Solid: training; dashed: validation compounds; the ring marks the epoch whose weights are used. \
+    let caption = "Solid: training; dashed: validation compounds; the dot marks the epoch whose weights are used. \
                    Each panel has an axis of its own: losses of different methods are different quantities."
         .to_owned();
     let about = About { title, caption: &caption, run_id: &view.record.run_id };
     let drawing = draw("training-loss", &about, width, height, |canvas| {
-        axis::head(canvas, view, title, "", width);
+        axis::head(canvas, view, title, "training and validation compounds", width);
         for (at, training) in trainings.iter().enumerate() {
             let left = MARGIN.0 + (at % COLUMNS) as f64 * step.0;
             let top = HEAD + (at / COLUMNS) as f64 * step.1 + 18.0;
