@@ -32,7 +32,7 @@ fn help_names_exit_codes_and_opens_with_examples() {
     assert!(stdout(&["man"], 0).contains(".TH"));
     bench().arg("scroe").assert().code(2);
     bench().args(["run"]).assert().code(2);
-    bench().args(["run", "--suite", "target2"]).assert().code(2);
+    bench().args(["run", "--suite", "jump-moa"]).assert().code(2);
 }
 
 #[test]
