@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use bench_core::RunRecord;
-use bench_tests::{bench, folder, record};
+use bench_tests::{bench, binary, folder, record};
 
 /// One small model, scored quickly.
 fn run(threads: &str, cache: &Path, out: &Path) -> (RunRecord, String) {
     let flags =
         ["--preset", "smoke", "--models", "emm", "--protocols", "strict", "--no-projection", "--bootstrap", "100"];
-    let mut command = bench();
-    command.args(["run", "--suite", "target2"]).args(flags).args(["--probes", "logreg", "--threads", threads]);
+    let mut command = assert_cmd::Command::new(binary());
+    command.env("NO_COLOR", "1").args(["--threads", threads, "run", "--suite", "target2"]).args(flags);
+    command.args(["--probes", "logreg"]);
     let done = command.arg("--cache").arg(cache).arg("--out").arg(out).assert().code(0);
     (record(out), String::from_utf8_lossy(&done.get_output().stderr).into_owned())
 }
