@@ -327,6 +327,10 @@ pub(crate) fn weight_gradient<T: Element>(tiles: &Tiles<T>, x: &[T], dy: &[T], g
     if geometry.output_len() == 0 || geometry.channels == 0 {
         return out.fill(T::ZERO);
     }
+    let images = plan.block_lines / geometry.out_height() + 2;
+    let reach =
+        (images * geometry.height * geometry.width * geometry.channels).max(plan.packed_len()).max(plan.unrolled_len());
+    assert!(u32::try_from(reach).is_ok(), "a block of pixels has fewer than 2^32 numbers");
     let parts = plan.parts();
     let len = geometry.weight_len();
     let out = Shared(out.as_mut_ptr());
