@@ -2,7 +2,7 @@
 //!
 //! # What
 //! [`Effects::new`] turns the dials and the names of source, batch, plate and well into numbers;
-//! [`Effects::expose`] applies them in the order of physics: bleed-through of filters, blur of
+//! `Effects::expose` applies them in the order of physics: bleed-through of filters, blur of
 //! optics and focus, illumination, staining and gain, background, shot and read noise, camera.
 //! Every deviate is drawn from (seed, purpose, name), so a source is the same source on all its
 //! plates, and turning one dial does not move another.

@@ -2,7 +2,7 @@
 //!
 //! # What
 //! [`Simulator`] plans plates ([`plan`]), paints cells whose traits follow from the target and the
-//! potency of the compound ([`phenotype`], [`cells`]), and looks at them through the microscope of
+//! potency of the compound ([`phenotype`], `cells`), and looks at them through the microscope of
 //! a source, the staining of a batch, the focus of a plate and the place of a well ([`effects`]),
 //! each as strong as its dial ([`dials`]). [`write()`](output::write) makes plates on disk.
 //!
