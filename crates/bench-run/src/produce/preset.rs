@@ -35,7 +35,7 @@ pub struct Preset {
     /// Random views of training. `crop` is also the side of the views of evaluation.
     #[serde(default)]
     pub augment: AugmentConfig,
-    /// Views of evaluation.
+    /// Views of evaluation: `centre`.
     #[serde(default)]
     pub evaluation: EvaluationCrops,
     /// Images per minibatch when embedding.
@@ -164,6 +164,9 @@ impl Preset {
     fn check(&self) -> Result<(), (String, String)> {
         if self.models.is_empty() {
             return Err(("models".into(), "name at least one model".into()));
+        }
+        if self.evaluation != EvaluationCrops::Centre {
+            return Err(("evaluation".into(), "embeddings are made of the `centre` only".into()));
         }
         if self.seeds.is_empty() {
             return Err(("seeds".into(), "give at least one training seed".into()));
