@@ -15,7 +15,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("bench-chem", vec![]),
         ("bench-nn", vec!["bench-core"]),
         ("bench-models", vec!["bench-nn", "bench-chem", "bench-core"]),
-        ("bench-train", vec!["bench-core", "bench-data", "bench-models", "bench-nn", "bench-chem"]),
+        ("bench-train", vec!["bench-core", "bench-models", "bench-nn", "bench-chem"]),
         ("bench-eval", vec!["bench-core", "bench-geometry"]),
         (
             "bench-run",

@@ -88,6 +88,14 @@ pub enum Error {
         /// Cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An image that cannot be read.
+    #[error("failed to read image `{image}`: {reason}")]
+    Unreadable {
+        /// Field of view.
+        image: String,
+        /// Why.
+        reason: String,
+    },
     /// Reading an embedding table.
     #[error(transparent)]
     Read(#[from] bench_data::Error),
@@ -143,6 +151,7 @@ impl Error {
             | Self::WriteTable { .. }
             | Self::Record { .. }
             | Self::Produce { .. }
+            | Self::Unreadable { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
             Self::Eval(
                 bench_eval::Error::Split { .. }
@@ -171,6 +180,7 @@ impl Error {
             Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => {
                 Some(format!("did you mean `{meant}`?"))
             }
+            Self::Unreadable { .. } => Some("`--skip-unreadable` leaves such images out and lists them".into()),
             Self::Write { .. } | Self::WriteTable { .. } => Some("choose another folder with `--out DIR`".into()),
             _ => None,
         }

@@ -170,6 +170,7 @@ pub(crate) fn training(view: &View<'_>) -> Table {
             ("epochs", Shape::Number),
             ("best epoch", Shape::Number),
             ("skipped steps", Shape::Number),
+            ("unreadable images", Shape::Number),
             ("device", Shape::Text),
         ],
     );
@@ -185,8 +186,48 @@ pub(crate) fn training(view: &View<'_>) -> Table {
             t.best_epoch
                 .map_or_else(|| Cell::Missing("no loss was finite".to_owned()), |e| Cell::Count(e as usize + 1)),
             Cell::Count(t.skipped_steps as usize),
+            Cell::Count(t.unreadable as usize),
             Cell::Text(t.device.clone()),
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_core::RunRecord;
+
+    use super::*;
+
+    fn rows(direction: &str, protocol: &str, gallery: u64) -> Vec<RetrievalRow> {
+        let row = |model: &str, metric: &str| RetrievalRow {
+            model: model.to_owned(),
+            protocol: protocol.to_owned(),
+            direction: direction.to_owned(),
+            gallery,
+            metric: metric.to_owned(),
+            value: Some(0.5),
+            ..RetrievalRow::default()
+        };
+        ["emm", "random"].iter().flat_map(|model| METRICS.map(|metric| row(model, metric))).collect()
+    }
+
+    fn table(direction: &str, protocol: &str, gallery: u64) -> Table {
+        let record = RunRecord { retrieval: rows(direction, protocol, gallery), ..RunRecord::default() };
+        retrieval(&View::new(&record)).remove(0)
+    }
+
+    #[test]
+    fn published_cells_stand_beside_the_same_task_only() {
+        let names = |table: &Table| table.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+        let same = table("molecule-to-image", "paper", 100);
+        assert_eq!(names(&same), ["random", "emm", "emm, published"].map(|name| Cell::Text(name.to_owned())));
+        // Table 2 of the paper, row EMM.
+        assert_eq!(same.rows[2][1..], [0.103, 0.238, 0.335, 0.5, 0.225].map(Cell::Number));
+        let unreadable = table("image-to-molecule", "paper", 100);
+        assert!(unreadable.rows[2][1..].iter().all(|cell| *cell == Cell::Missing(UNREADABLE.to_owned())));
+        for other in [table("molecule-to-image", "strict", 100), table("molecule-to-image", "paper", 1000)] {
+            assert_eq!(names(&other).len(), 2, "{}", other.id);
+        }
+    }
 }

@@ -93,9 +93,8 @@ fn scored(job: &Job<'_>, model: &Model, progress: &dyn Progress) -> Result<(Vec<
     let batch = preset.embedding_batch;
     let made = embed_images(model, &source, &ids, |_| View::Evaluation, batch, precision, &Pace::default(), tick)
         .map_err(failed("embed images"))?;
-    for (image, reason) in &made.failed {
-        progress.note(&format!("left out {}: {reason}", job.dataset.store.ids()[images[image.0 as usize] as usize]));
-    }
+    let failed = made.failed.iter().map(|(image, reason)| (images[image.0 as usize], reason.as_str()));
+    job.leave_out(failed, progress)?;
     if made.images.is_empty() {
         return Err(Error::Nothing {
             message: format!("none of the {total} images to score could be read"),
@@ -120,15 +119,14 @@ fn simple(job: &Job<'_>, progress: &dyn Progress) -> Result<(Vec<u32>, Matrix), 
             row.map_err(|error| error.to_string())
         })
         .collect();
+    let failed = images.iter().zip(&measured).filter_map(|(&image, row)| Some((image, row.as_ref().err()?.as_str())));
+    job.leave_out(failed, progress)?;
     let (mut kept, mut values, mut columns) = (vec![], vec![], 0);
-    for (&image, row) in images.iter().zip(measured) {
-        match row {
-            Ok(row) => {
-                columns = row.len();
-                values.extend(row);
-                kept.push(image);
-            }
-            Err(reason) => progress.note(&format!("left out {}: {reason}", store.ids()[image as usize])),
+    for (&image, row) in images.iter().zip(&measured) {
+        if let Ok(row) = row {
+            columns = row.len();
+            values.extend_from_slice(row);
+            kept.push(image);
         }
     }
     let rows = kept.len();

@@ -80,9 +80,8 @@ pub(super) fn model(
         tick,
     )
     .map_err(failed("embed images"))?;
-    for (image, reason) in &made.failed {
-        progress.note(&format!("left out {}: {reason}", job.training.catalogue.origin(*image)));
-    }
+    let unread = made.failed.iter().map(|(image, reason)| (job.training.images[image.0 as usize], reason.as_str()));
+    job.leave_out(unread, progress)?;
     let structures: Vec<_> = held.numbers.iter().map(|&n| &job.training.catalogue.compound(n).structure).collect();
     let molecules =
         embed_molecules(&trained.model, &structures, preset.embedding_batch).map_err(failed("embed molecules"))?;

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::dataset::{Dataset, TrainingSet};
 use super::preset::{CompoundSplitKind, Method, Preset};
 use super::source::StoreImages;
-use super::{Production, failed, make_folder, place};
+use super::{Policy, Production, failed, make_folder, place};
 use crate::{Error, Progress};
 
 /// Seed of the compound split in the reference code.
@@ -27,6 +27,24 @@ pub(super) struct Job<'a> {
     pub(super) training: &'a TrainingSet,
     pub(super) split: &'a CompoundSplit,
     pub(super) device: &'a Device,
+}
+
+impl Job<'_> {
+    /// Lists images of the store that could not be read, or stops at the first, as was asked for.
+    pub(super) fn leave_out<'r>(
+        &self,
+        failed: impl Iterator<Item = (u32, &'r str)>,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        for (image, reason) in failed {
+            let name = &self.dataset.store.ids()[image as usize];
+            if self.production.policy == Policy::Error {
+                return Err(Error::Unreadable { image: name.to_string(), reason: reason.to_owned() });
+            }
+            progress.note(&format!("left out {name}: {reason}"));
+        }
+        Ok(())
+    }
 }
 
 /// A trained model with the weights of its best epoch.
@@ -124,6 +142,14 @@ pub(super) fn train(
     if skipped > 0 {
         progress.note(&format!("{skipped} steps of `{name}` were skipped because they were not finite"));
     }
+    let unreadable: u64 = summary.history.iter().map(|epoch| epoch.unreadable).sum();
+    let lost: usize = summary.history.iter().map(|epoch| epoch.lost.len()).sum();
+    if unreadable > 0 {
+        progress.note(&format!(
+            "in the training of `{name}` an image could not be read {unreadable} times; other images of the compound took \
+             its place, or other compounds ({lost} times)"
+        ));
+    }
     let info = TrainingInfo {
         model: name.to_owned(),
         loss: method.model.loss.id().to_owned(),
@@ -135,6 +161,7 @@ pub(super) fn train(
         best_epoch: summary.best.map(|best| best.epoch as u32),
         stopped_early: summary.stopped_early,
         skipped_steps: skipped as u64,
+        unreadable,
         history: summary.history.iter().map(epoch).collect(),
         device: device_name(job.device),
         digest: digest.clone(),
