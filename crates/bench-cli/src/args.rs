@@ -6,6 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit;
 
+mod images;
+
+pub(crate) use images::RetrieveArgs;
+#[cfg(feature = "train")]
+pub(crate) use images::{DataCommand, EmbedArgs, PrepareArgs, SimulateArgs, TrainOnlyArgs, VerifyArgs};
+
 /// Measures batch effects in image representations of cells.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, about, after_help = exit::HELP, propagate_version = true)]
@@ -65,13 +71,38 @@ Examples:
   bench score --suite jump-moa --embeddings all3.parquet --folds folds.csv --standardise
   bench score --embeddings emb.npz --metadata wells.csv --label target --source lab --where control=trt")]
     Score(ScoreArgs),
+    /// Train the models of a preset and write their weights
+    #[cfg(feature = "train")]
+    #[command(after_help = "\
+Examples:
+  bench train --preset smoke --out models
+  bench train --preset paper --data jump --models emm --device cuda:0")]
+    Train(TrainOnlyArgs),
+    /// Embed plates with trained weights, or with simple image statistics
+    #[cfg(feature = "train")]
+    #[command(after_help = "\
+Examples:
+  bench embed --model models/emm.safetensors --data plates --plate-types TARGET2 --out embeddings
+  bench embed --model simple-features --data plates --out embeddings")]
+    Embed(EmbedArgs),
+    /// Score retrieval between image and molecule embeddings, of any model
+    #[command(after_help = "\
+Examples:
+  bench retrieve --images emm.parquet --molecules emm-molecules.parquet
+  bench retrieve --images emm.parquet --molecules emm-molecules.parquet \\
+      --compounds models/compounds.csv --role retrieval --gallery 100,1000 --protocols strict,paper --out retrieval")]
+    Retrieve(RetrieveArgs),
+    /// Simulate, pack and check plates
+    #[cfg(feature = "train")]
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Write figures, tables and pages again from a record
     Report(ReportArgs),
     /// Explain how a table is understood, and every breach with row and column
     Validate(ValidateArgs),
-    /// List suites, splits, probes, metrics or controls
+    /// List suites, presets, manifests, splits, probes, metrics or controls
     List(ListArgs),
-    /// Print the card of a suite, split, probe, metric or control
+    /// Print the card of a split, probe, metric or control, or the text of a suite, preset or manifest
     Show(ShowArgs),
     /// Print a completion script for a shell
     Completions {
@@ -98,16 +129,16 @@ pub(crate) struct RunArgs {
 #[command(next_help_heading = "Training (without --embeddings)")]
 pub(crate) struct TrainArgs {
     /// How to train: smoke, demo, paper, sept2023 or a TOML file [default: the suite's]
-    #[arg(long, value_name = "ID|FILE", conflicts_with = "embeddings")]
+    #[arg(long, value_name = "ID|FILE")]
     pub(crate) preset: Option<String>,
     /// Folder of plates; they are simulated if it is not given
-    #[arg(long, value_name = "DIR", conflicts_with = "embeddings")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Models of the preset to train [default: all]
-    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "embeddings")]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) models: Vec<String>,
     /// Train each model with this many seeds [default: the preset's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100), conflicts_with = "embeddings")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) train_seeds: Option<u16>,
     /// Where to compute: auto, cpu or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -322,7 +353,7 @@ pub(crate) struct ValidateArgs {
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// suites, splits, probes, metrics or controls [default: all]
+    /// suites, presets, manifests, splits, probes, metrics, retrieval or controls [default: all]
     pub(crate) kind: Option<String>,
     /// Print as JSON
     #[arg(long)]
@@ -332,7 +363,7 @@ pub(crate) struct ListArgs {
 /// Options of `show`.
 #[derive(Args, Debug)]
 pub(crate) struct ShowArgs {
-    /// Id of a suite, split, probe, metric or control
+    /// Id, see `bench list`
     pub(crate) id: String,
     /// Print as JSON
     #[arg(long)]

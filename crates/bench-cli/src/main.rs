@@ -21,6 +21,13 @@ fn main() {
     let result = match cli.command {
         Command::Run(args) => cmd::score::run(args, output),
         Command::Score(args) => cmd::score::score(args, output),
+        #[cfg(feature = "train")]
+        Command::Train(args) => cmd::images::train(args, output),
+        #[cfg(feature = "train")]
+        Command::Embed(args) => cmd::images::embed(args, output),
+        Command::Retrieve(args) => cmd::retrieve::run(args),
+        #[cfg(feature = "train")]
+        Command::Data(command) => cmd::data::run(command, output),
         Command::Report(args) => cmd::report::run(&args),
         Command::Validate(args) => cmd::validate::run(&args),
         Command::List(args) => cmd::list::list(&args),

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use bench_run::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,11 +12,21 @@ pub(crate) struct Terminal {
     quiet: bool,
     bars: bool,
     bar: Mutex<Option<ProgressBar>>,
+    /// When a detail was last printed where there is no bar to show it.
+    told: Mutex<Instant>,
 }
+
+/// Seconds between two such lines.
+const PAUSE: u64 = 30;
 
 impl Terminal {
     pub(crate) fn new(quiet: bool, no_progress: bool) -> Self {
-        Self { quiet, bars: !no_progress && std::io::stderr().is_terminal(), bar: Mutex::new(None) }
+        Self {
+            quiet,
+            bars: !no_progress && std::io::stderr().is_terminal(),
+            bar: Mutex::new(None),
+            told: Mutex::new(Instant::now()),
+        }
     }
 
     fn say(&self, line: &str) {
@@ -48,7 +59,7 @@ impl Progress for Terminal {
         self.say(&format!("[{number}/{total}] {name}"));
         if self.bars && !self.quiet {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-            let style = ProgressStyle::with_template("      {bar:32} {percent:>3} % · {elapsed} · {eta} left")
+            let style = ProgressStyle::with_template("      {bar:32} {percent:>3} % · {elapsed} · {eta} left · {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style.progress_chars("━╸ "));
             if let Ok(mut slot) = self.bar.lock() {
@@ -68,6 +79,21 @@ impl Progress for Terminal {
         {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
+        }
+    }
+
+    fn detail(&self, text: &str) {
+        if let Ok(bar) = self.bar.lock()
+            && let Some(bar) = bar.as_ref()
+        {
+            bar.set_message(text.to_owned());
+            return;
+        }
+        if let Ok(mut told) = self.told.lock()
+            && told.elapsed().as_secs() >= PAUSE
+        {
+            *told = Instant::now();
+            self.say(&format!("      {text}"));
         }
     }
 

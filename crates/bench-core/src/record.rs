@@ -10,7 +10,7 @@ use crate::Score;
 
 mod models;
 
-pub use models::{Epoch, RetrievalRow, TrainingInfo};
+pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -74,6 +74,9 @@ pub struct RunRecord {
     /// Retrieval between images and molecules, where this run has both.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retrieval: Vec<RetrievalRow>,
+    /// Means over trainings with different seeds, where methods were trained more than once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seed_summaries: Vec<SeedSummary>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
     /// Files written beside this one.

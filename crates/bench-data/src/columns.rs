@@ -100,6 +100,13 @@ pub(crate) fn resolve(names: &[String], options: &ReadOptions, file: &str, breac
     roles
 }
 
+/// Finds one column that must be there.
+pub(crate) fn find(names: &[String], role: &str, column: &ColumnRef, file: &str) -> Result<usize, Error> {
+    let mut breaches = Vec::new();
+    let found = Finder { names, file, breaches: &mut breaches }.role(role, column, true);
+    found.ok_or_else(|| breaches.remove(0))
+}
+
 struct Finder<'a> {
     names: &'a [String],
     file: &'a str,

@@ -36,6 +36,7 @@ mod select;
 mod synthetic;
 mod text;
 mod units;
+mod vectors;
 mod write;
 
 pub use align::{Rows, align};
@@ -49,4 +50,5 @@ pub use read::{read, read_with_report, validate};
 pub use report::{Report, UnitCount};
 pub use synthetic::{SyntheticSpec, simulate};
 pub use text::read_columns;
+pub use vectors::{VectorOptions, Vectors, read_vectors};
 pub use write::{Column, ColumnValues, SplitPart, write_embeddings, write_parquet, write_splits};

@@ -9,18 +9,40 @@
 //! Writes to a temporary folder and removes it. The files are in the cache of the system, so this
 //! is the cost of decoding, not of the disk. Two columns: by the clock, and by processor time on one
 //! core, which other work on the machine hardly changes (Linux only).
+//!
+//! `serve [threads]` instead reads requests from standard input, words between tabs, and answers
+//! each with one number, so that another program can take turns with it (`benchmarks/speed/loading.py`):
+//!
+//! ```text
+//! pack   FOLDER INTO                        packs a folder of PNGs; number of fields
+//! load   STORE CROP BATCH COLOUR EPOCH      loads all fields in augmented batches; seconds
+//! centre STORE CROP FILE                    writes centre crops as 32-bit floats; number of fields
+//! ```
+//!
+//! COLOUR is the probability of colour jitter. A batch is loaded as the trainer does: views in
+//! parallel, then put together.
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufWriter, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use bench_core::Seed;
 use bench_images::augment::{AugmentConfig, EvaluationCrops, load_fixed, load_view, view_seed};
 use bench_images::simulate::{Format, SimulationConfig, Simulator, write};
+use bench_images::store::pack::{PackOptions, prepare};
 use bench_images::{ImageStore, Result, Window};
 use rayon::prelude::*;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |i: usize, default: usize| arguments.get(i).map_or(Ok(default), |text| text.parse::<usize>());
+    if arguments.get(1).is_some_and(|argument| argument == "serve") {
+        rayon::ThreadPoolBuilder::new().num_threads(number(2, 1)?).build_global()?;
+        return serve();
+    }
     let (side, crop) = (number(1, 80)?, number(2, 64)?);
     let (threads, fields) = (number(3, 1)?, number(4, 480)?);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
@@ -35,7 +57,67 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn measure(root: &std::path::Path, side: usize, crop: usize, fields: usize) -> Result<Vec<(&'static str, [f64; 2])>> {
+fn serve() -> Result<(), Failure> {
+    let mut stores: BTreeMap<String, ImageStore> = BTreeMap::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split('\t').collect();
+        if let ["load" | "centre", path, ..] = words[..]
+            && !stores.contains_key(path)
+        {
+            stores.insert(path.to_owned(), ImageStore::open(Path::new(path))?);
+        }
+        let answer = match words[..] {
+            ["pack", from, into] => {
+                let store = ImageStore::open(Path::new(from))?;
+                prepare(&store, Path::new(into), &PackOptions::default(), &|_, _| ())?.fields as f64
+            }
+            ["load", path, crop, batch, colour, epoch] => {
+                let config = AugmentConfig { crop: crop.parse()?, colour: colour.parse()?, ..AugmentConfig::default() };
+                epoch_s(&stores[path], &config, batch.parse()?, epoch.parse()?)?
+            }
+            ["centre", path, crop, file] => {
+                let (store, crop) = (&stores[path], crop.parse::<usize>()?);
+                let mut out = BufWriter::new(std::fs::File::create(file)?);
+                let mut pixels = vec![0.0; crop * crop * store.channels().len()];
+                for index in 0..store.len() {
+                    load_fixed(store, index, EvaluationCrops::Centre, crop, &mut pixels)?;
+                    for value in &pixels {
+                        out.write_all(&value.to_le_bytes())?;
+                    }
+                }
+                out.flush()?;
+                store.len() as f64
+            }
+            _ => return Err(format!("unknown request `{line}`").into()),
+        };
+        println!("{answer}");
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Seconds to load every field once, augmented, batch by batch.
+fn epoch_s(store: &ImageStore, config: &AugmentConfig, batch: usize, epoch: u64) -> Result<f64> {
+    let start = Instant::now();
+    let len = config.crop * config.crop * store.channels().len();
+    for first in (0..store.len()).step_by(batch) {
+        let fields = first..(first + batch).min(store.len());
+        let views = fields.clone().into_par_iter().map(|index| {
+            let mut pixels = vec![0.0; len];
+            load_view(store, index, config, view_seed(Seed(1), epoch, index as u64, 0), &mut pixels).map(|()| pixels)
+        });
+        let views = views.collect::<Result<Vec<_>>>()?;
+        let mut pixels: Vec<f32> = Vec::with_capacity(fields.len() * len);
+        for view in views {
+            pixels.extend(view);
+        }
+        std::hint::black_box(pixels);
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn measure(root: &Path, side: usize, crop: usize, fields: usize) -> Result<Vec<(&'static str, [f64; 2])>> {
     let mut config = SimulationConfig { height: side, width: side, ..SimulationConfig::demo() };
     // Small fields need coarse pixels to hold cells; large ones have those of JUMP.
     config.pixel_um = if side >= 256 { 0.6 } else { 1.6 };

@@ -136,7 +136,8 @@ fn values(view: &View<'_>, figures: &[Figure], cards: &[Card], budget: Budget) -
 
 /// The tables of the paper for models that this run trained.
 fn paper_tables(view: &View<'_>) -> Vec<Table> {
-    let mut tables = table::retrieval(view);
+    let mut tables = table::over_seeds(view);
+    tables.extend(table::retrieval(view));
     tables.extend(table::generalisation(view));
     tables
 }

@@ -80,6 +80,18 @@ pub enum Error {
         /// Hint.
         hint: String,
     },
+    /// A table about images that contradicts itself, or lacks what is needed.
+    #[error("`{}`{}: {why}", path.display(), .row.map(|row| format!(" row {row}")).unwrap_or_default())]
+    Metadata {
+        /// The table.
+        path: PathBuf,
+        /// Row, counted from one; the header is row 1.
+        row: Option<usize>,
+        /// What is wrong.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
     /// Training or embedding.
     #[error("failed to {what}: {source}")]
     Produce {
@@ -136,6 +148,20 @@ pub enum Error {
     },
 }
 
+/// What to do when something cannot be written.
+const ELSEWHERE: &str = "what was finished is kept; free some space, or choose other folders: `--out DIR` for results, \
+                         `--cache DIR` for plates, checkpoints and embeddings";
+
+/// Whether something failed because a disk is full or read-only.
+fn lacks_space(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(FileTooLarge | QuotaExceeded | ReadOnlyFilesystem | StorageFull))
+    })
+}
+
 impl Error {
     /// Class of the error.
     pub fn kind(&self) -> ErrorKind {
@@ -150,6 +176,7 @@ impl Error {
             | Self::Write { .. }
             | Self::WriteTable { .. }
             | Self::Record { .. }
+            | Self::Metadata { .. }
             | Self::Produce { .. }
             | Self::Unreadable { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
@@ -172,7 +199,7 @@ impl Error {
             }),
             Self::SuiteText { suggestion, .. } => suggestion.clone(),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Nothing { hint, .. } => Some(hint.clone()),
+            Self::Nothing { hint, .. } | Self::Metadata { hint, .. } => Some(hint.clone()),
             Self::Input { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("check the path; relative paths start at the current folder".into())
             }
@@ -181,7 +208,8 @@ impl Error {
                 Some(format!("did you mean `{meant}`?"))
             }
             Self::Unreadable { .. } => Some("`--skip-unreadable` leaves such images out and lists them".into()),
-            Self::Write { .. } | Self::WriteTable { .. } => Some("choose another folder with `--out DIR`".into()),
+            Self::Write { .. } | Self::WriteTable { .. } => Some(ELSEWHERE.into()),
+            Self::Produce { source, .. } if lacks_space(source.as_ref()) => Some(ELSEWHERE.into()),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod key;
+pub mod manifest;
 pub mod outputs;
 pub mod plan;
 pub mod probes;
@@ -15,8 +16,10 @@ pub mod progress;
 pub mod projection;
 pub mod record;
 pub mod request;
+pub mod retrieve;
 pub mod run;
 pub mod scoring;
+pub mod seeds;
 pub mod settings;
 pub mod store;
 pub mod suite;

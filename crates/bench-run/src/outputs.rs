@@ -47,7 +47,9 @@ pub(crate) fn finished(
     if missing.is_empty() {
         return Ok(Some(Outcome { record, folder: folder.to_owned(), done: Done::Nothing }));
     }
-    if let Some(path) = missing.iter().find(|path| path.ends_with(".parquet")) {
+    // What cannot be drawn from the record is made again by the steps that made it.
+    let drawn = |path: &&String| !path.ends_with(".parquet") && !path.starts_with("retrieval/");
+    if let Some(path) = missing.iter().find(|path| !drawn(path)) {
         progress.note(&format!("`{path}` is missing from a finished run; scoring again"));
         return Ok(None);
     }
@@ -81,14 +83,7 @@ pub fn read_record(path: &Path) -> Result<RunRecord, Error> {
 /// Makes the folder usable: it exists, it can be written to, and the files of another run that
 /// stood there are gone.
 pub(crate) fn prepare(folder: &Path, key: &Key) -> Result<(), Error> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Write { path, source }
-    };
-    fs::create_dir_all(folder).map_err(failed(folder))?;
-    let probe = folder.join(".steps").join("writable");
-    write(&probe, b"")?;
-    fs::remove_file(&probe).map_err(failed(&probe))?;
+    writable(folder)?;
     let old = folder.join("record.json");
     if let Ok(record) = read_record(&old)
         && record.run_key != key.digest
@@ -102,6 +97,25 @@ pub(crate) fn prepare(folder: &Path, key: &Key) -> Result<(), Error> {
     Ok(())
 }
 
+/// Makes the folder and sees whether it can be written to, before work that would be in vain.
+///
+/// # Errors
+/// It cannot.
+pub fn writable(folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let probe = folder.join(".steps").join("writable");
+    write(&probe, b"")?;
+    fs::remove_file(&probe).map_err(failed(&probe))?;
+    // Steps of an interrupted run stay.
+    let _ = fs::remove_dir(folder.join(".steps"));
+    Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Write { path, source }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     atomic::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
@@ -112,8 +126,17 @@ pub(crate) fn table(path: &Path, columns: &[Column]) -> Result<(), Error> {
 }
 
 /// Writes splits and embeddings.
-pub(crate) fn data(folder: &Path, prepared: &Prepared, progress: &dyn Progress) -> Result<(), Error> {
+pub(crate) fn data(
+    folder: &Path,
+    prepared: &Prepared,
+    made: &[(String, PathBuf)],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let total = prepared.tables.len() + 1;
+    for (to, from) in made {
+        let bytes = fs::read(from).map_err(|source| Error::Input { path: from.clone(), source })?;
+        write(&folder.join(to), &bytes)?;
+    }
     splits(&folder.join("splits.parquet"), prepared)?;
     progress.tick(1, total);
     for (done, table) in prepared.tables.iter().enumerate() {
@@ -154,7 +177,13 @@ fn written(path: &Path) -> impl FnOnce(bench_data::Error) -> Error {
 }
 
 /// Renders the record, writes every file, the record last.
-pub(crate) fn finish(folder: &Path, key: &Key, mut record: RunRecord, render: &Render<'_>) -> Result<RunRecord, Error> {
+pub(crate) fn finish(
+    folder: &Path,
+    key: &Key,
+    mut record: RunRecord,
+    made: &[(String, PathBuf)],
+    render: &Render<'_>,
+) -> Result<RunRecord, Error> {
     record.run_key.clone_from(&key.digest);
     record.scores_digest = digest::of_scores(&record.scores);
     record.record_digest = record::digest(&record);
@@ -164,9 +193,13 @@ pub(crate) fn finish(folder: &Path, key: &Key, mut record: RunRecord, render: &R
         outputs.insert(path);
     }
     outputs.insert("splits.parquet".into());
+    outputs.extend(made.iter().map(|(path, _)| path.clone()));
     for sub in ["embeddings", "predictions", "projection"] {
         outputs.extend(parquet_files(&folder.join(sub)).into_iter().map(|name| format!("{sub}/{name}")));
     }
+    let folders: BTreeSet<PathBuf> =
+        outputs.iter().filter_map(|path| Some(folder.join(path).parent()?.into())).collect();
+    folders.iter().for_each(|folder| atomic::sweep(folder));
     record.outputs = outputs
         .into_iter()
         .map(|path| OutputFile { bytes: fs::metadata(folder.join(&path)).map_or(0, |m| m.len()), path })

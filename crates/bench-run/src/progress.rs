@@ -8,6 +8,8 @@ pub trait Progress: Sync {
     fn reused(&self, number: usize, total: usize, name: &str);
     /// `done` of `total` units of the current step are done.
     fn tick(&self, done: usize, total: usize);
+    /// How it goes, beside the bar: a rate, a loss. Shown while it is fresh and not kept.
+    fn detail(&self, _text: &str) {}
     /// A message for the reader.
     fn note(&self, message: &str);
 }

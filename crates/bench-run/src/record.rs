@@ -72,6 +72,7 @@ pub(crate) fn assemble(
         record.confusion.extend(result.confusion);
         record.fits.extend(result.fits);
     }
+    record.seed_summaries = crate::seeds::summarise(&record);
     record
 }
 

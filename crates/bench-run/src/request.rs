@@ -57,6 +57,8 @@ pub struct Origin {
     pub steps: Vec<Step>,
     /// Where they were trained.
     pub device: String,
+    /// Further files of the run: path within its folder, and where the bytes are.
+    pub files: Vec<(String, PathBuf)>,
 }
 
 /// A run to be made.

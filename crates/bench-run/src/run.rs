@@ -83,6 +83,8 @@ pub fn run(request: &Request, progress: &dyn Progress, render: &Render<'_>) -> R
     let key = key::key(request)?;
     let folder = key::folder(request, &key);
     if let Some(outcome) = outputs::finished(&folder, &key, render, progress)? {
+        // A kill may have come between the record and this.
+        Store::open(&folder, &key.digest).clear();
         return Ok(outcome);
     }
     outputs::prepare(&folder, &key)?;
@@ -444,10 +446,11 @@ impl<'a> Runner<'a> {
 
     fn write(mut self, mut record: RunRecord, prepared: &Prepared, render: &Render<'_>) -> Result<Outcome, Error> {
         let start = self.begin(&Step::Write.name());
-        outputs::data(self.folder, prepared, self.progress)?;
+        let made = &self.request.origin.files;
+        outputs::data(self.folder, prepared, made, self.progress)?;
         self.end(&Step::Write, start);
         record.steps = std::mem::take(&mut self.done);
-        let record = outputs::finish(self.folder, self.key, record, render)?;
+        let record = outputs::finish(self.folder, self.key, record, made, render)?;
         self.store.clear();
         Ok(Outcome { record, folder: self.folder.to_owned(), done: Done::Scored })
     }

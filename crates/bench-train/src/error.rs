@@ -56,7 +56,7 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint that could not be read or written.
-    #[error("checkpoint `{path}`")]
+    #[error("checkpoint `{path}`: {source}")]
     CheckpointFile {
         /// The file.
         path: PathBuf,

@@ -1,14 +1,15 @@
 //! `bench list` and `bench show`: everything that has an id, from its card.
 
 use bench_core::{Card, suggest};
-use bench_run::Error;
 use bench_run::suite::{Suite, embedded};
+use bench_run::{Error, manifest};
 
 use crate::args::{ListArgs, ShowArgs};
+use crate::cmd::produce;
 use crate::exit;
 
 /// Kinds that are listed.
-const KINDS: [&str; 5] = ["suites", "splits", "probes", "metrics", "controls"];
+const KINDS: [&str; 8] = ["suites", "presets", "manifests", "splits", "probes", "metrics", "retrieval", "controls"];
 
 fn cards(kind: &str) -> Vec<&'static Card> {
     match kind {
@@ -19,6 +20,7 @@ fn cards(kind: &str) -> Vec<&'static Card> {
         }
         "probes" => vec![&bench_eval::probe::logistic::CARD, &bench_eval::probe::knn::CARD],
         "metrics" => bench_eval::metric::CARDS.to_vec(),
+        "retrieval" => bench_eval::retrieval::CARDS.to_vec(),
         "controls" => bench_eval::control::CONTROLS.iter().map(|control| control.card()).collect(),
         _ => Vec::new(),
     }
@@ -47,10 +49,13 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
     };
     let mut all = serde_json::Map::new();
     for kind in &kinds {
-        let rows: Vec<(String, String)> = if *kind == "suites" {
-            embedded::ids().map(|id| Ok((id.to_owned(), Suite::load(id)?.0.title))).collect::<Result<_, Error>>()?
-        } else {
-            cards(kind).iter().map(|card| (card.id.to_owned(), card.title.to_owned())).collect()
+        let rows: Vec<(String, String)> = match *kind {
+            "suites" => {
+                embedded::ids().map(|id| Ok((id.to_owned(), Suite::load(id)?.0.title))).collect::<Result<_, Error>>()?
+            }
+            "presets" => produce::presets()?,
+            "manifests" => manifest::embedded().iter().map(|m| (m.id.clone(), m.title.clone())).collect(),
+            kind => cards(kind).iter().map(|card| (card.id.to_owned(), card.title.to_owned())).collect(),
         };
         if args.json {
             let rows = rows.iter().map(|(id, title)| serde_json::json!({"id": id, "title": title})).collect();
@@ -68,9 +73,11 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
     Ok(exit::DONE)
 }
 
-/// Prints one card, or one suite.
+/// Prints one card, or the text of a suite, preset or manifest.
 pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
-    if let Some(text) = embedded::text(&args.id) {
+    if let Some(text) =
+        embedded::text(&args.id).or_else(|| produce::preset_text(&args.id)).or_else(|| manifest::text(&args.id))
+    {
         print!("{text}");
         return Ok(exit::DONE);
     }
@@ -78,7 +85,7 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
     let by_alias = bench_eval::split::find(&args.id, &[]).ok().map(|split| split.rule.card());
     let by_family = bench_eval::metric::card(&args.id).ok();
     let Some(card) = known.iter().copied().find(|c| c.id == args.id).or(by_alias).or(by_family) else {
-        let ids = known.iter().map(|c| c.id).chain(embedded::ids());
+        let ids = known.iter().map(|c| c.id).chain(embedded::ids()).chain(manifest::ids());
         return Err(Error::Usage {
             message: format!("nothing has the id `{}`", args.id),
             hint: Some(match suggest::closest(&args.id, ids) {

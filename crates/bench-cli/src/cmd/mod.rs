@@ -1,8 +1,13 @@
 //! One file per verb.
 
+#[cfg(feature = "train")]
+pub(crate) mod data;
+#[cfg(feature = "train")]
+pub(crate) mod images;
 pub(crate) mod list;
 pub(crate) mod produce;
 pub(crate) mod report;
+pub(crate) mod retrieve;
 pub(crate) mod score;
 pub(crate) mod shell;
 pub(crate) mod validate;

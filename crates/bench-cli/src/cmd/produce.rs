@@ -1,15 +1,15 @@
 //! Training and embedding before scoring, where no tables are given.
 
 #[cfg(feature = "train")]
-pub(crate) use with_networks::{dry, make, production};
+pub(crate) use with_networks::{device, dry, make, of_preset, policy, preset_text, presets, production};
 #[cfg(not(feature = "train"))]
-pub(crate) use without_networks::{dry, make, production};
+pub(crate) use without_networks::{dry, make, preset_text, presets, production};
 
 #[cfg(feature = "train")]
 mod with_networks {
     use std::io::Write;
 
-    use bench_run::produce::{Preset, Production, cache_folder, produce, steps};
+    use bench_run::produce::{DeviceChoice, EMBEDDED, Policy, Preset, Production, cache_folder, produce, steps};
     use bench_run::{Error, Progress, Request, plan};
 
     use crate::args::TrainArgs;
@@ -17,7 +17,12 @@ mod with_networks {
 
     /// What is to be made for this request; nothing if the suite trains nothing and no preset is given.
     pub(crate) fn production(request: &Request, args: TrainArgs) -> Result<Option<Production>, Error> {
-        let Some(id) = args.preset.as_ref().or(request.suite.data.preset.as_ref()) else { return Ok(None) };
+        let Some(id) = args.preset.clone().or(request.suite.data.preset.clone()) else { return Ok(None) };
+        of_preset(&id, args).map(Some)
+    }
+
+    /// What a preset makes with these options.
+    pub(crate) fn of_preset(id: &str, args: TrainArgs) -> Result<Production, Error> {
         let mut preset = Preset::load(id)?;
         if !args.models.is_empty() {
             preset.keep(&args.models)?;
@@ -26,17 +31,35 @@ mod with_networks {
             let first = preset.seeds[0];
             preset.seeds = (0..u64::from(count)).map(|i| first + i).collect();
         }
-        let device = args.device.parse().map_err(|error: bench_run::produce::DeviceError| Error::Usage {
-            message: error.to_string(),
-            hint: Some("devices are auto, cpu and cuda:N".into()),
-        })?;
         let cache = match args.cache {
             Some(folder) => folder,
             None => cache_folder()?,
         };
-        let policy =
-            if args.skip_unreadable { bench_run::produce::Policy::Skip } else { bench_run::produce::Policy::Error };
-        Ok(Some(Production { preset, data: args.data, device, cache, policy }))
+        let policy = policy(args.skip_unreadable);
+        Ok(Production { preset, data: args.data, device: device(&args.device)?, cache, policy })
+    }
+
+    /// Ids and titles of the presets.
+    pub(crate) fn presets() -> Result<Vec<(String, String)>, Error> {
+        EMBEDDED.iter().map(|(id, _)| Ok(((*id).to_owned(), Preset::load(id)?.title))).collect()
+    }
+
+    /// Text of a preset.
+    pub(crate) fn preset_text(id: &str) -> Option<&'static str> {
+        EMBEDDED.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
+    }
+
+    /// Reads the name of a device.
+    pub(crate) fn device(text: &str) -> Result<DeviceChoice, Error> {
+        text.parse().map_err(|error: bench_run::produce::DeviceError| Error::Usage {
+            message: error.to_string(),
+            hint: Some("devices are auto, cpu and cuda:N".into()),
+        })
+    }
+
+    /// What becomes of images that cannot be read.
+    pub(crate) fn policy(skip: bool) -> Policy {
+        if skip { Policy::Skip } else { Policy::Error }
     }
 
     /// Trains and embeds what is not in the cache yet, and puts the tables into the request.
@@ -85,6 +108,16 @@ mod without_networks {
                 hint: Some("build it with the feature `train`, or give `--embeddings FILE`".into()),
             }),
         }
+    }
+
+    /// There are none.
+    pub(crate) fn presets() -> Result<Vec<(String, String)>, Error> {
+        Ok(vec![])
+    }
+
+    /// There is none.
+    pub(crate) fn preset_text(_: &str) -> Option<&'static str> {
+        None
     }
 
     pub(crate) fn make(_: &mut Request, production: &Production, _: &dyn Progress) -> Result<(), Error> {

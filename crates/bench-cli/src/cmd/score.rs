@@ -20,6 +20,19 @@ pub(crate) fn run(args: RunArgs, output: &OutputArgs) -> Result<i32, Error> {
             hint: Some("try `bench run --suite smoke`; `bench list suites` shows all".into()),
         });
     }
+    let train = &args.train;
+    let asked = [
+        ("--preset", train.preset.is_some()),
+        ("--data", train.data.is_some()),
+        ("--models", !train.models.is_empty()),
+        ("--train-seeds", train.train_seeds.is_some()),
+    ];
+    if let Some((flag, _)) = asked.iter().find(|(_, given)| *given && !args.score.embeddings.is_empty()) {
+        return Err(Error::Usage {
+            message: format!("`{flag}` and `--embeddings` cannot be used together"),
+            hint: Some("tables that are given are scored as they are; nothing is trained".into()),
+        });
+    }
     execute(args.score, Some(args.train), output)
 }
 
@@ -45,6 +58,9 @@ fn execute(args: ScoreArgs, train: Option<TrainArgs>, output: &OutputArgs) -> Re
     if let Some(production) = &production {
         if dry_run {
             return produce::dry(&request, production);
+        }
+        if let Some(out) = &request.out {
+            bench_run::outputs::writable(out)?;
         }
         produce::make(&mut request, production, &progress)?;
     }

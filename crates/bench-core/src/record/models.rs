@@ -9,6 +9,9 @@ use super::Interval;
 pub struct TrainingInfo {
     /// Model.
     pub model: String,
+    /// Id of the method in the preset; trainings of one method differ in their seed.
+    #[serde(default)]
+    pub method: String,
     /// Loss.
     pub loss: String,
     /// Training seed.
@@ -86,4 +89,25 @@ pub struct RetrievalRow {
     pub draws: u64,
     /// Why the value is absent.
     pub reason: Option<String>,
+}
+
+/// A score of a method over its trainings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeedSummary {
+    /// Method.
+    pub method: String,
+    /// Protocol of the task.
+    pub protocol: String,
+    /// What was scored: a split and probe, or a direction and gallery of retrieval.
+    pub task: String,
+    /// `accuracy`, `g`, or a metric of retrieval.
+    pub quantity: String,
+    /// Trainings that have the score.
+    pub seeds: u32,
+    /// Mean over them.
+    pub mean: Option<f64>,
+    /// Standard deviation over them (ddof 1).
+    pub sd: Option<f64>,
+    /// 95 % interval of the mean (Student's t).
+    pub interval: Option<Interval>,
 }

@@ -16,6 +16,7 @@ pub mod normal;
 pub mod outcomes;
 pub mod permutation;
 pub mod ranks;
+pub mod seeds;
 
 pub use bootstrap::{Draws, bootstrap, over_draws};
 pub use clusters::Clusters;
@@ -25,3 +26,4 @@ pub use holm::holm;
 pub use outcomes::{Outcomes, Tally};
 pub use permutation::sign_flip;
 pub use ranks::rank;
+pub use seeds::over_seeds;

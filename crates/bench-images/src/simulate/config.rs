@@ -4,6 +4,7 @@ use bench_core::digest;
 use serde::{Deserialize, Serialize};
 
 use super::dials::Dials;
+use super::jump_plan;
 use super::plan::SOURCES;
 use crate::{Error, Result};
 
@@ -22,9 +23,9 @@ pub struct SimulationConfig {
     pub width: usize,
     /// Side of a pixel in micrometres. JUMP has 0.6; small fields need coarser pixels to hold cells.
     pub pixel_um: f64,
-    /// Imaging centres.
+    /// Imaging centres of the plan `grid`.
     pub sources: usize,
-    /// Experimental batches of each centre.
+    /// Experimental batches of each centre of the plan `grid`.
     pub batches_per_source: usize,
     /// Training plates.
     pub training: TrainingPlates,
@@ -66,19 +67,41 @@ pub struct TrainingPlates {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Target2Plates {
-    /// Plates of each batch.
+    /// Which plates there are, and with them the sources and batches of all plates.
+    #[serde(skip_serializing_if = "Target2Plan::is_grid")]
+    pub plan: Target2Plan,
+    /// Plates of each batch of the plan `grid`.
     pub plates_per_batch: usize,
     /// How many targets, when `target_list` is empty: the first in alphabetical order whose two
     /// wells hold different compounds (160 takes all).
     pub targets: usize,
     /// The targets by name.
     pub target_list: Vec<String>,
-    /// DMSO wells of a plate (at most 64).
+    /// DMSO wells of the layout (at most 64); plates of 1,536 wells hold it four times.
     pub dmso_wells: usize,
     /// Fields of view of a treated well.
     pub fields_per_well: usize,
     /// Fields of view of a DMSO well.
     pub fields_per_control: usize,
+}
+
+/// Sources, batches and plates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target2Plan {
+    /// As many batches in every source and as many plates in every batch.
+    #[default]
+    Grid,
+    /// The 113 plates of the nine sources that imaged JUMP's compound library, in their 89
+    /// batches; see [`jump_plan`].
+    Jump,
+}
+
+impl Target2Plan {
+    /// Whether this is the plan of configurations that name none, whose digests it leaves alone.
+    fn is_grid(&self) -> bool {
+        *self == Self::Grid
+    }
 }
 
 /// From camera counts to 8 bits.
@@ -143,6 +166,7 @@ impl SimulationConfig {
                 fields_per_control: 1,
             },
             target2: Target2Plates {
+                plan: Target2Plan::Grid,
                 plates_per_batch: 2,
                 targets: 9,
                 target_list: Vec::new(),
@@ -176,6 +200,7 @@ impl SimulationConfig {
                 fields_per_control: 1,
             },
             target2: Target2Plates {
+                plan: Target2Plan::Grid,
                 plates_per_batch: 2,
                 targets: 4,
                 target_list: Vec::new(),
@@ -202,13 +227,17 @@ impl SimulationConfig {
         if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(Error::setting(name, "must be at least 1"));
         }
+        let batches = match self.target2.plan {
+            Target2Plan::Grid => self.sources * self.batches_per_source,
+            Target2Plan::Jump => jump_plan::batches().len(),
+        };
         let ranges = [
             ("height", self.height, 8, 4096),
             ("width", self.width, 8, 4096),
             ("sources", self.sources, 1, SOURCES.len()),
             ("training.compounds_per_plate", self.training.compounds_per_plate, 1, 320),
             ("training.dmso_wells", self.training.dmso_wells, 0, 64),
-            ("training.replicates", self.training.replicates, 0, self.sources * self.batches_per_source),
+            ("training.replicates", self.training.replicates, 0, batches),
             ("target2.dmso_wells", self.target2.dmso_wells, 0, 64),
         ];
         if let Some((name, value, low, high)) = ranges.iter().find(|(_, v, low, high)| v < low || v > high) {

@@ -13,7 +13,6 @@ use super::cells::{CHANNELS, Canvas};
 use super::dials::Dials;
 use super::grid::{Size, blur, white_noise};
 use super::phenotype::bounded_normal;
-use super::plan::{COLUMNS, ROWS};
 
 /// Point spread of the best microscope.
 const OPTICS_UM: f64 = 0.55;
@@ -52,6 +51,10 @@ pub struct Place<'a> {
     pub row: usize,
     /// Column, counted from 0.
     pub column: usize,
+    /// Rows of the plate.
+    pub rows: usize,
+    /// Columns of the plate.
+    pub columns: usize,
 }
 
 fn deviates(seed: Seed, purpose: &str, name: &str) -> Stream {
@@ -98,9 +101,10 @@ impl Effects {
         // Plate: focus drifts along a direction of its own.
         let mut focus = plate("focus");
         let [height, tilt_row, tilt_column] = [(); 3].map(|()| bounded_normal(&mut focus));
-        let (r, c) = (place.row as f64 / (ROWS - 1) as f64 - 0.5, place.column as f64 / (COLUMNS - 1) as f64 - 0.5);
+        let (down, across) = (place.rows - 1, place.columns - 1);
+        let (r, c) = (place.row as f64 / down as f64 - 0.5, place.column as f64 / across as f64 - 0.5);
         let defocus = 0.7 * dials.focus * (height + tilt_row * r + tilt_column * c).abs();
-        let border = place.row.min(ROWS - 1 - place.row).min(place.column).min(COLUMNS - 1 - place.column);
+        let border = place.row.min(down - place.row).min(place.column).min(across - place.column);
         let edge = match border {
             0 => 1.0,
             1 => 0.5,
@@ -178,7 +182,20 @@ mod tests {
     use super::*;
 
     fn effects(dials: &Dials, source: &str, row: usize) -> Effects {
-        Effects::new(Seed(1), dials, &Place { source, batch: "b", plate: "p", row, column: 7 })
+        on_plate(dials, source, row, [16, 24])
+    }
+
+    fn on_plate(dials: &Dials, source: &str, row: usize, [rows, columns]: [usize; 2]) -> Effects {
+        Effects::new(Seed(1), dials, &Place { source, batch: "b", plate: "p", row, column: 7, rows, columns })
+    }
+
+    #[test]
+    fn the_edge_is_that_of_the_plate() {
+        let edge = Dials { edge: 1.0, ..Dials::none() };
+        let density = |row: usize, size: [usize; 2]| on_plate(&edge, "source_9", row, size).density;
+        assert!(density(15, [16, 24]) < 1.0);
+        assert_eq!(density(15, [32, 48]), 1.0);
+        assert_eq!(density(31, [32, 48]), density(15, [16, 24]));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod config;
 pub mod dials;
 pub mod effects;
 mod grid;
+pub mod jump_plan;
 pub mod output;
 pub mod phenotype;
 pub mod plan;
@@ -31,7 +32,7 @@ use std::cell::RefCell;
 
 use bench_core::Seed;
 
-pub use config::{Conversion, Format, SimulationConfig, Target2Plates, TrainingPlates};
+pub use config::{Conversion, Format, SimulationConfig, Target2Plan, Target2Plates, TrainingPlates};
 pub use dials::Dials;
 pub use output::{SimulationReport, write};
 
@@ -87,6 +88,8 @@ impl Simulator {
             plate: &plate.name,
             row: well.row,
             column: well.column,
+            rows: plate.rows,
+            columns: plate.columns,
         };
         let effects = Effects::new(seed, &config.dials, &place);
         let phenotype =

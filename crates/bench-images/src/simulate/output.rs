@@ -22,7 +22,7 @@ use bench_core::{Seed, atomic};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Format, PlateType, SimulationConfig, Simulator, phenotype, plan::Plate};
+use super::{Format, PlateType, SimulationConfig, Simulator, Target2Plan, phenotype, plan::Plate};
 use crate::channels::Channels;
 use crate::csv::push_row;
 use crate::image::Pixels;
@@ -102,6 +102,7 @@ fn put(path: &Path, text: &str) -> Result<()> {
 /// Marks the folder as this simulation's, or fails if it is something else's.
 fn claim(folder: &Path, config: &SimulationConfig, digest: &str) -> Result<()> {
     let mark = folder.join(SIMULATED_MARK);
+    atomic::sweep(folder);
     match fs::read(&mark) {
         Ok(bytes) => {
             let there: Mark = serde_json::from_slice(&bytes).map_err(|e| Error::corrupt(&mark, e.to_string()))?;
@@ -122,17 +123,24 @@ fn claim(folder: &Path, config: &SimulationConfig, digest: &str) -> Result<()> {
         }
         Err(source) => return Err(Error::read(&mark, source)),
     }
-    put(&folder.join("README.md"), &readme(digest))
+    put(&folder.join("README.md"), &readme(config, digest))
 }
 
-fn readme(digest: &str) -> String {
+fn readme(config: &SimulationConfig, digest: &str) -> String {
+    let plan = match config.target2.plan {
+        Target2Plan::Grid => "",
+        Target2Plan::Jump => {
+            "Batches and barcodes of the TARGET2 plates are those of JUMP-CP with `sim` before them. That each quadrant \
+             of the\nplates of source_9 repeats the 384-well layout is an assumption.\n"
+        }
+    };
     format!(
         "# Simulated Cell Painting plates\n\n\
          Everything in this folder is simulated: no cell was imaged, and no compound has the effect that its images \
          show.\nNames of sources are those of JUMP imaging centres, whose microscopes these are not; batches and plates \
          begin with `sim`.\nThe wells of TARGET2 plates, their compounds and targets are the real layout. Compounds of \
          the other plates are real\n(`kind` real in `compounds.csv`) or made by combining substituents (synthetic); \
-         their targets are assumptions.\n\n\
+         their targets are assumptions.\n{plan}\n\
          - `simulation.json`: the configuration; digest `{digest}`\n\
          - `metadata.csv`: a row per field of view\n\
          - `compounds.csv`: a row per compound, with the potency it was given\n\

@@ -3,7 +3,8 @@
 use bench_core::Seed;
 
 use super::compounds::{self, Compound};
-use super::config::SimulationConfig;
+use super::config::{SimulationConfig, Target2Plan};
+use super::jump_plan;
 use crate::id::FieldId;
 use crate::{Error, Result};
 
@@ -58,6 +59,10 @@ pub struct Plate {
     pub name: String,
     /// What it is for.
     pub kind: PlateType,
+    /// Rows of wells, imaged or not.
+    pub rows: usize,
+    /// Columns of wells, imaged or not.
+    pub columns: usize,
     /// The wells that are imaged, in order.
     pub wells: Vec<Well>,
 }
@@ -78,7 +83,7 @@ pub struct Well {
 }
 
 impl Well {
-    /// `A01` to `P24`.
+    /// `A01` to `P24`, or to `AF48` on plates of 1,536 wells.
     pub fn name(&self) -> String {
         well_name(self.row, self.column)
     }
@@ -104,10 +109,12 @@ impl Plate {
 }
 
 fn well_name(row: usize, column: usize) -> String {
-    format!("{}{:02}", char::from(b'A' + row as u8), column + 1)
+    let letter = |at: usize| char::from(b'A' + (at % 26) as u8);
+    let first = if row < 26 { String::new() } else { letter(row / 26 - 1).to_string() };
+    format!("{first}{}{:02}", letter(row), column + 1)
 }
 
-/// Row and column of a well name.
+/// Row and column of a well of the layout, `A01` to `P24`.
 fn well_place(name: &str) -> (usize, usize) {
     let row = usize::from(name.as_bytes()[0] - b'A');
     (row, name[1..].parse::<usize>().expect("a well name ends in its column") - 1)
@@ -145,31 +152,50 @@ pub fn plates(config: &SimulationConfig) -> Result<Vec<Plate>> {
     config.check()?;
     // Neighbours in this order are of different sources, so that the replicates of a plate map,
     // which are neighbours, are spread over sources first.
-    let mut batches = Vec::new();
-    for batch in 0..config.batches_per_source {
-        for source in &SOURCES[..config.sources] {
-            batches.push((*source, format!("sim_batch{:02}", batch + 1)));
-        }
-    }
+    let batches = match config.target2.plan {
+        Target2Plan::Grid => grid_batches(config),
+        Target2Plan::Jump => jump_plan::batches(),
+    };
     let evaluated = evaluated_targets(config)?;
     let mut out = training_plates(config, &batches, &evaluated)?;
-    let seed = Seed(config.seed);
-    for (source, batch) in &batches {
-        for number in 0..config.target2.plates_per_batch {
-            let wells = target2_wells(config, &evaluated, seed);
-            let name = format!("sim-{}-{}-target2-{:02}", short(source), &batch[4..], number + 1);
-            out.push(Plate {
-                source: (*source).to_owned(),
-                batch: batch.clone(),
-                name,
-                kind: PlateType::Target2,
-                wells,
-            });
+    let wells = target2_wells(config, &evaluated, Seed(config.seed));
+    match config.target2.plan {
+        Target2Plan::Grid => {
+            for (source, batch) in &batches {
+                for number in 1..=config.target2.plates_per_batch {
+                    let name = format!("sim-{}-{}-target2-{number:02}", short(source), &batch[4..]);
+                    out.push(Plate {
+                        source: (*source).to_owned(),
+                        batch: batch.clone(),
+                        name,
+                        kind: PlateType::Target2,
+                        rows: ROWS,
+                        columns: COLUMNS,
+                        wells: wells.clone(),
+                    });
+                }
+            }
         }
+        Target2Plan::Jump => out.extend(jump_plan::plates().iter().map(|plate| Plate {
+            source: plate.source.clone(),
+            batch: plate.batch.clone(),
+            name: plate.name.clone(),
+            kind: PlateType::Target2,
+            rows: plate.rows,
+            columns: plate.columns,
+            wells: jump_plan::wells(plate, &wells),
+        })),
     }
     out.retain(|plate| plate.wells.iter().any(|well| well.fields > 0));
     out.sort_by(|a, b| (&a.source, &a.batch, &a.name).cmp(&(&b.source, &b.batch, &b.name)));
     Ok(out)
+}
+
+/// Source and batch; neighbours are of different sources.
+fn grid_batches(config: &SimulationConfig) -> Vec<(&'static str, String)> {
+    let of = |batch: usize| SOURCES[..config.sources].iter().map(move |source| (*source, batch));
+    let all = (1..=config.batches_per_source).flat_map(of);
+    all.map(|(source, batch)| (source, format!("sim_batch{batch:02}"))).collect()
 }
 
 fn short(source: &str) -> String {
@@ -256,6 +282,8 @@ fn training_plates(config: &SimulationConfig, batches: &[(&str, String)], evalua
                 batch: batch.clone(),
                 name,
                 kind: PlateType::Compound,
+                rows: ROWS,
+                columns: COLUMNS,
                 wells: wells.clone(),
             });
         }
@@ -295,6 +323,17 @@ mod tests {
                 assert_eq!(real.compound, well.compound);
             }
         }
+    }
+
+    #[test]
+    fn wells_are_named_by_letters_and_column() {
+        for (row, column, name) in [(0, 0, "A01"), (15, 23, "P24"), (25, 9, "Z10"), (26, 0, "AA01"), (31, 47, "AF48")] {
+            assert_eq!(well_name(row, column), name);
+        }
+        assert!(compounds::target2_layout().iter().all(|well| {
+            let (row, column) = well_place(&well.well);
+            well_name(row, column) == well.well
+        }));
     }
 
     #[test]

@@ -11,12 +11,14 @@ use crate::{Artifact, number, text};
 mod build;
 mod details;
 mod paper;
+mod seeds;
 mod write;
 
 pub(crate) use write::push_record;
 
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
 pub(crate) use paper::{generalisation, retrieval, training};
+pub(crate) use seeds::over_seeds;
 
 pub(crate) use details::{
     batch_probes, comparisons, confounding, confusion_counts, controls, fits, missing, per_class, per_group, ranks,
@@ -171,6 +173,7 @@ pub(crate) fn or_missing(value: Option<f64>, reason: Option<&str>, cell: impl Fn
 /// Every table of a record, in the order of the page. Tables without rows are left out.
 pub(crate) fn all(view: &View<'_>) -> Vec<Table> {
     let mut tables = generalisation(view);
+    tables.extend(over_seeds(view));
     tables.extend(retrieval(view));
     tables.push(training(view));
     for (protocol, probe) in view.protocols_and_probes() {

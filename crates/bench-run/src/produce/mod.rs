@@ -9,10 +9,13 @@
 //! same settings, into whatever folder, does not make them again, and a killed run goes on where it
 //! was: plates one by one, a training from its last checkpoint.
 
+pub mod data;
 mod dataset;
 mod embed;
+pub mod jump;
 mod preset;
 mod retrieve;
+mod single;
 mod source;
 mod train;
 
@@ -21,13 +24,14 @@ use std::path::{Path, PathBuf};
 use bench_core::digest;
 use bench_core::record::{CacheState, Step};
 use bench_images::simulate::{Simulator, write};
-use bench_nn::DeviceChoice;
 
 pub use bench_images::Policy;
-pub use bench_nn::Error as DeviceError;
+pub use bench_images::augment::EvaluationCrops;
 pub use bench_nn::cpu::keep_freed_memory;
+pub use bench_nn::{DeviceChoice, Error as DeviceError};
 pub use dataset::{Dataset, Field, TrainingSet};
 pub use preset::{Baseline, CompoundSplitKind, Compounds, EMBEDDED, Method, Plates, Preset};
+pub use single::{EmbedRequest, Network, Weights, embed as embed_plates, train as train_models};
 
 use crate::{Embedding, Error, Origin, Progress};
 
@@ -121,15 +125,23 @@ pub fn produce(
     let mut embeddings = vec![];
     let mut origin = Origin { simulated: dataset.store.is_simulated(), ..Origin::default() };
     let mut digests = vec![dataset.digest.clone()];
-    let job =
-        train::Job { production, dataset: &dataset, training: &training, split: &split, device: &selected.device };
+    let job = train::Job {
+        production,
+        dataset: &dataset,
+        training: &training,
+        split: &split,
+        device: &selected.device,
+        left_out: std::sync::Mutex::default(),
+    };
     for (name, method, seed) in train::named(preset) {
         let trained = steps.run(|| train::train(&job, &name, method, seed, progress))?;
         origin.training.push(trained.info.clone());
         digests.push(trained.digest.clone());
         embeddings.extend(steps.run(|| embed::model(&job, &name, &trained, progress))?);
         if !preset.retrieval.is_empty() {
-            origin.retrieval.extend(steps.run(|| retrieve::model(&job, &name, &trained, progress))?);
+            let retrieved = steps.run(|| retrieve::model(&job, &name, &trained, progress))?;
+            origin.retrieval.extend(retrieved.rows);
+            origin.files.extend(retrieved.files);
         }
         origin.device.clone_from(&trained.info.device);
     }
@@ -143,8 +155,21 @@ pub fn produce(
     if origin.simulated {
         origin.warnings.push("the plates are simulated: scores say how the models do on this simulation".into());
     }
+    let problems = dataset.store.problems().iter();
+    let mut left_out: train::LeftOut = problems.map(|p| (p.name.clone(), p.message.clone())).collect();
+    left_out.extend(job.left_out.into_inner().unwrap_or_default());
+    origin.warnings.extend(left_out_warning(&left_out));
     origin.steps = steps.done;
     Ok((embeddings, origin))
+}
+
+/// One line that counts and names images which could not be read.
+fn left_out_warning(images: &train::LeftOut) -> Option<String> {
+    const NAMED: usize = 10;
+    let named: Vec<String> = images.iter().take(NAMED).map(|(image, reason)| format!("{image} ({reason})")).collect();
+    let more = images.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (!images.is_empty()).then(|| format!("{} images were left out: {}{more}", images.len(), named.join("; ")))
 }
 
 /// Counts and times steps.
@@ -175,7 +200,7 @@ impl Steps<'_> {
 /// whether they were there already.
 fn plates(production: &Production, progress: &dyn Progress) -> Result<(PathBuf, bool), Error> {
     if let Some(folder) = &production.data {
-        return Ok((folder.clone(), true));
+        return Ok((folder.clone(), false));
     }
     let simulator = Simulator::new(production.preset.simulation.clone()).map_err(failed("plan the plates"))?;
     let folder = production.cache.join("plates").join(&simulator.config().digest()[..24]);
@@ -186,7 +211,9 @@ fn plates(production: &Production, progress: &dyn Progress) -> Result<(PathBuf, 
 }
 
 fn make_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    bench_core::atomic::sweep(folder);
+    Ok(())
 }
 
 /// A folder of the cache for what these parts decide.

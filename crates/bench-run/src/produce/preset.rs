@@ -35,7 +35,7 @@ pub struct Preset {
     /// Random views of training. `crop` is also the side of the views of evaluation.
     #[serde(default)]
     pub augment: AugmentConfig,
-    /// Views of evaluation: `centre`.
+    /// Fixed crops of evaluation: `centre`, `five` or `{ grid = N }`; embeddings are their mean.
     #[serde(default)]
     pub evaluation: EvaluationCrops,
     /// Images per minibatch when embedding.
@@ -165,8 +165,8 @@ impl Preset {
         if self.models.is_empty() {
             return Err(("models".into(), "name at least one model".into()));
         }
-        if self.evaluation != EvaluationCrops::Centre {
-            return Err(("evaluation".into(), "embeddings are made of the `centre` only".into()));
+        if matches!(self.evaluation, EvaluationCrops::Grid(0)) {
+            return Err(("evaluation".into(), "a grid has at least one crop".into()));
         }
         if self.seeds.is_empty() {
             return Err(("seeds".into(), "give at least one training seed".into()));

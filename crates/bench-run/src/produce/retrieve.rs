@@ -1,14 +1,20 @@
 //! Retrieval between images and molecules of compounds that were held out of training.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use bench_core::Matrix;
 use bench_core::record::RetrievalRow;
-use bench_eval::retrieval::{self, Images, Molecules, Plan, RetrievalSummary, evaluate};
-use bench_train::embed::{embed_images, embed_molecules};
-use bench_train::{ImageId, Pace, View};
+use bench_data::{Column, ColumnValues};
+use bench_eval::retrieval::{self, Images, Molecules, Plan, evaluate};
+use bench_train::ImageId;
+use bench_train::embed::embed_molecules;
+use serde_json::json;
 
-use super::source::StoreImages;
-use super::train::{Job, Trained};
-use super::{failed, place};
+use super::train::{Job, Trained, read_left_out, write_left_out};
+use super::{embed, failed, make_folder, place};
+use crate::outputs::slug;
+use crate::retrieve::{queries_name, row};
 use crate::{Error, Progress};
 
 /// Keys of the held-out compounds and of their images, the same for all models.
@@ -48,70 +54,92 @@ impl HeldOut {
     }
 }
 
-/// Scores one model on every retrieval task of the preset.
+/// What retrieval with one model gives.
+pub(super) struct Retrieved {
+    pub(super) rows: Vec<RetrievalRow>,
+    /// Files of the run: path within its folder, and where they are.
+    pub(super) files: Vec<(String, PathBuf)>,
+}
+
+/// Scores one model on every retrieval task of the preset, and keeps embeddings and every query, so
+/// that anyone can score again. Says whether all of it was there.
 pub(super) fn model(
     job: &Job<'_>,
     name: &str,
     trained: &Trained,
     progress: &dyn Progress,
-) -> Result<(Vec<RetrievalRow>, bool), Error> {
+) -> Result<(Retrieved, bool), Error> {
     let preset = &job.production.preset;
-    let settings = serde_json::json!({ "tasks": preset.retrieval, "crop": preset.augment.crop });
+    let settings = json!({ "tasks": preset.retrieval, "crop": preset.augment.crop, "evaluation": preset.evaluation });
     let (folder, _) = place(job.production, "retrieval", &[&trained.digest, &settings.to_string(), name]);
     let file = folder.join("retrieval.json");
-    if let Some(rows) = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        return Ok((rows, true));
+    let rows = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let there = rows.is_some();
+    if there {
+        job.leave_out(&read_left_out(&folder), progress)?;
     }
-    let held = HeldOut::of(job);
-    let source = StoreImages::new(&job.dataset.store, &job.training.images, &preset.augment)?;
-    let (total, mut done) = (held.images.len(), 0);
-    let tick = |count: usize| {
-        done += count;
-        progress.tick(done, total);
+    let rows = match rows {
+        Some(rows) => rows,
+        None => score(job, name, trained, &folder, progress)?,
     };
-    let made = embed_images(
-        &trained.model,
-        &source,
-        &held.images,
-        |_| View::Evaluation,
-        preset.embedding_batch,
-        bench_nn::Precision::F32,
-        &Pace::default(),
-        tick,
-    )
-    .map_err(failed("embed images"))?;
-    let unread = made.failed.iter().map(|(image, reason)| (job.training.images[image.0 as usize], reason.as_str()));
-    job.leave_out(unread, progress)?;
+    // Written last: with it, everything is there.
+    if !there {
+        let bytes = serde_json::to_vec(&rows).map_err(failed("keep the retrieval scores"))?;
+        bench_core::atomic::write(&file, &bytes).map_err(|source| Error::Write { path: file, source })?;
+    }
+    let tasks = preset.retrieval.iter().map(queries_name);
+    let kept = tasks.chain([IMAGES.to_owned(), MOLECULES.to_owned()]);
+    let files = kept.map(|file| (format!("retrieval/{}/{file}", slug(name)), folder.join(file))).collect();
+    Ok((Retrieved { rows, files }, there))
+}
+
+const IMAGES: &str = "images.parquet";
+const MOLECULES: &str = "molecules.parquet";
+
+fn score(
+    job: &Job<'_>,
+    name: &str,
+    trained: &Trained,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<RetrievalRow>, Error> {
+    let preset = &job.production.preset;
+    make_folder(folder)?;
+    let held = HeldOut::of(job);
+    let positions: Vec<u32> = held.images.iter().map(|image| job.training.images[image.0 as usize]).collect();
+    let made = embed::images(&embed::Viewing::of(job), &trained.model, &positions, progress)?;
+    write_left_out(folder, &made.left_out)?;
+    job.leave_out(&made.left_out, progress)?;
     let structures: Vec<_> = held.numbers.iter().map(|&n| &job.training.catalogue.compound(n).structure).collect();
     let molecules =
         embed_molecules(&trained.model, &structures, preset.embedding_batch).map_err(failed("embed molecules"))?;
-    let loaded: std::collections::BTreeSet<ImageId> = made.images.iter().copied().collect();
-    let kept = || held.images.iter().enumerate().filter(|(_, image)| loaded.contains(image)).map(|(i, _)| i);
-    let shown: Vec<String> = kept().map(|i| held.shown[i].clone()).collect();
-    let ids: Vec<String> = kept().map(|i| held.ids[i].clone()).collect();
-    let rows = tasks(job, name, &held, &molecules, &shown, &ids, &made.projection)?;
-    let bytes = serde_json::to_vec(&rows).map_err(failed("keep the retrieval scores"))?;
-    bench_core::atomic::write(&file, &bytes).map_err(|source| Error::Write { path: file, source })?;
-    Ok((rows, false))
-}
-
-fn tasks(
-    job: &Job<'_>,
-    name: &str,
-    held: &HeldOut,
-    molecules: &Matrix,
-    shown: &[String],
-    ids: &[String],
-    images: &Matrix,
-) -> Result<Vec<RetrievalRow>, Error> {
-    let molecules = Molecules { keys: &held.compounds, identities: Some(&held.identities), matrix: molecules };
-    let images = Images { compounds: shown, ids, matrix: images };
-    let mut rows = vec![];
-    for settings in &job.production.preset.retrieval {
-        let plan = Plan::new(&molecules, &images, Some(&held.compounds), settings)?;
-        let result = evaluate(name, &plan, &molecules, &images, settings)?;
+    let shown: Vec<String> = made.rows.iter().map(|&i| held.shown[i].clone()).collect();
+    let ids: Vec<String> = made.rows.iter().map(|&i| held.ids[i].clone()).collect();
+    let images = Images { compounds: &shown, ids: &ids, matrix: &made.projection };
+    let molecule_side = Molecules { keys: &held.compounds, identities: Some(&held.identities), matrix: &molecules };
+    let (mut rows, mut drawn) = (vec![], BTreeSet::new());
+    for settings in &preset.retrieval {
+        let plan = Plan::new(&molecule_side, &images, Some(&held.compounds), settings)?;
+        let result = evaluate(name, &plan, &molecule_side, &images, settings)?;
         rows.extend(result.summaries.iter().map(row));
+        let path = folder.join(queries_name(settings));
+        bench_core::atomic::write(&path, result.queries_csv(&plan).as_bytes())
+            .map_err(|source| Error::Write { path, source })?;
+        let images = plan.draws.iter().flatten().flatten().map(|&image| plan.images[image as usize].id.clone());
+        drawn.extend(images);
     }
+    let used: Vec<usize> = (0..ids.len()).filter(|&row| drawn.contains(&ids[row])).collect();
+    let text = |name: &str, values: Vec<String>| Column::new(name, ColumnValues::Text(values));
+    let pick = |values: &[String]| used.iter().map(|&row| values[row].clone()).collect();
+    let columns = vec![text("Metadata_InChIKey", pick(&shown)), text("Metadata_Image", pick(&ids))];
+    embed::table(&folder.join(IMAGES), columns, &made.projection, &used)?;
+    let smiles = structures.iter().map(|structure| structure.text.clone()).collect();
+    let columns = vec![
+        text("Metadata_InChIKey", held.compounds.clone()),
+        text("Metadata_identity", held.identities.clone()),
+        text("Metadata_structure", smiles),
+    ];
+    embed::table(&folder.join(MOLECULES), columns, &molecules, &(0..molecules.rows()).collect::<Vec<_>>())?;
     Ok(rows)
 }
 
@@ -130,24 +158,4 @@ pub(super) fn random(job: &Job<'_>) -> Result<Vec<RetrievalRow>, Error> {
         rows.extend(result.baseline.iter().map(row));
     }
     Ok(rows)
-}
-
-fn row(summary: &RetrievalSummary) -> RetrievalRow {
-    RetrievalRow {
-        model: summary.model.clone(),
-        protocol: summary.protocol.id().to_owned(),
-        direction: summary.direction.id().to_owned(),
-        gallery: summary.gallery as u64,
-        metric: summary.metric.clone(),
-        value: summary.value,
-        chance: summary.chance,
-        corrected: summary.corrected,
-        sd_galleries: summary.sd_galleries,
-        sd_draws: summary.sd_draws,
-        interval: summary.bca.or(summary.percentile),
-        compounds: summary.compounds as u64,
-        galleries: summary.galleries as u64,
-        draws: summary.draws as u64,
-        reason: summary.reason.clone(),
-    }
 }

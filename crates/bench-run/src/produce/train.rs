@@ -1,11 +1,14 @@
 //! Trains one model of a preset, or takes it from the cache.
 
-use std::sync::atomic::AtomicBool;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use bench_core::Seed;
 use bench_core::record::{Epoch, TrainingInfo};
 use bench_eval::retrieval::compound_split::{CompoundSplit, split_random, split_scaffold};
+use bench_images::augment::EvaluationCrops;
 use bench_models::{Model, ModelConfig, MoleculeEncoderConfig};
 use bench_train::observer::{EpochRecord, Observer, StepReport};
 use bench_train::{Catalogue, DType, Device, Ending, Pace, Training, load_weights};
@@ -17,6 +20,9 @@ use super::source::StoreImages;
 use super::{Policy, Production, failed, make_folder, place};
 use crate::{Error, Progress};
 
+/// Lists the unreadable images beside what was made without them.
+const LEFT_OUT: &str = "left-out.json";
+
 /// Seed of the compound split in the reference code.
 const SPLIT_SEED: u64 = 42;
 
@@ -27,24 +33,39 @@ pub(super) struct Job<'a> {
     pub(super) training: &'a TrainingSet,
     pub(super) split: &'a CompoundSplit,
     pub(super) device: &'a Device,
+    pub(super) left_out: Mutex<LeftOut>,
 }
 
+/// Images that could not be read, by name, and why.
+pub(super) type LeftOut = BTreeMap<String, String>;
+
 impl Job<'_> {
-    /// Lists images of the store that could not be read, or stops at the first, as was asked for.
-    pub(super) fn leave_out<'r>(
-        &self,
-        failed: impl Iterator<Item = (u32, &'r str)>,
-        progress: &dyn Progress,
-    ) -> Result<(), Error> {
-        for (image, reason) in failed {
-            let name = &self.dataset.store.ids()[image as usize];
+    /// Notes images that could not be read, or stops at the first, as was asked for.
+    pub(super) fn leave_out(&self, images: &LeftOut, progress: &dyn Progress) -> Result<(), Error> {
+        for (image, reason) in images {
             if self.production.policy == Policy::Error {
-                return Err(Error::Unreadable { image: name.to_string(), reason: reason.to_owned() });
+                return Err(Error::Unreadable { image: image.clone(), reason: reason.clone() });
             }
-            progress.note(&format!("left out {name}: {reason}"));
+            let known = self.left_out.lock().is_ok_and(|mut all| all.insert(image.clone(), reason.clone()).is_some());
+            if !known {
+                progress.note(&format!("left out {image}: {reason}"));
+            }
         }
         Ok(())
     }
+}
+
+/// Reads the list of what was left out beside something that lies in the cache.
+pub(super) fn read_left_out(folder: &Path) -> LeftOut {
+    let read = || serde_json::from_slice(&std::fs::read(folder.join(LEFT_OUT)).ok()?).ok();
+    read().unwrap_or_default()
+}
+
+/// Writes that list.
+pub(super) fn write_left_out(folder: &Path, images: &LeftOut) -> Result<(), Error> {
+    let path = folder.join(LEFT_OUT);
+    let bytes = serde_json::to_vec(images).map_err(failed("list unreadable images"))?;
+    bench_core::atomic::write(&path, &bytes).map_err(|source| Error::Write { path, source })
 }
 
 /// A trained model with the weights of its best epoch.
@@ -53,6 +74,8 @@ pub(super) struct Trained {
     pub(super) info: TrainingInfo,
     /// Names what decided the weights.
     pub(super) digest: String,
+    /// Checkpoint that holds them.
+    pub(super) weights: PathBuf,
 }
 
 /// Name, method and training seed of every training of a preset.
@@ -117,7 +140,9 @@ pub(super) fn train(
     let model = Model::new(&method.model, Seed(seed), DType::F32, job.device).map_err(failed("build the model"))?;
     let select = |keys: &[String]| catalogue.select(keys.iter().map(String::as_str)).0;
     let (train, validation) = (select(&job.split.train), select(&job.split.validation));
-    let source = StoreImages::new(&job.dataset.store, &job.training.images, &preset.augment)?;
+    let images = &job.training.images;
+    let centre = EvaluationCrops::Centre;
+    let source = StoreImages::new(&job.dataset.store, images, &preset.augment, centre, job.production.policy)?;
     let pace = Pace { checkpoint_steps: Some(200), ..Pace::default() };
     let training = Training {
         model: &model,
@@ -132,12 +157,21 @@ pub(super) fn train(
         peers: None,
     };
     let mut watch = Watch::new(progress, config.epochs);
-    // An interrupt ends the program at once; the last checkpoint is what is gone on from.
-    let ending = training.run(&mut watch, &AtomicBool::new(false)).map_err(failed("train a model"))?;
+    // A Ctrl-C ends the program at once, and the last checkpoint is what is gone on from; an image
+    // that cannot be read ends the training after a step, unless such images may be skipped.
+    let ending = training.run(&mut watch, source.stop()).map_err(failed("train a model"))?;
+    let mut left_out = read_left_out(&folder);
+    let before = left_out.len();
+    left_out.extend(source.failed());
+    if left_out.len() > before {
+        write_left_out(&folder, &left_out)?;
+    }
+    job.leave_out(&left_out, progress)?;
     let Ending::Finished(summary) = ending else {
         return Err(Error::Usage { message: format!("the training of `{name}` was interrupted"), hint: None });
     };
-    load_weights(&model.params, summary.best_path.as_ref().unwrap_or(&summary.last)).map_err(failed("load weights"))?;
+    let weights = summary.best_path.as_ref().unwrap_or(&summary.last).clone();
+    load_weights(&model.params, &weights).map_err(failed("load weights"))?;
     let skipped: usize = summary.history.iter().map(|epoch| epoch.skipped.len()).sum();
     if skipped > 0 {
         progress.note(&format!("{skipped} steps of `{name}` were skipped because they were not finite"));
@@ -152,6 +186,7 @@ pub(super) fn train(
     }
     let info = TrainingInfo {
         model: name.to_owned(),
+        method: method.id.clone(),
         loss: method.model.loss.id().to_owned(),
         seed,
         parameters: model.params.trainable_count() as u64,
@@ -169,7 +204,7 @@ pub(super) fn train(
     if let Some(rate) = watch.rate() {
         progress.note(&format!("`{name}` was trained on {rate:.0} images per second"));
     }
-    Ok((Trained { model, info, digest }, watch.images == 0))
+    Ok((Trained { model, info, digest, weights }, watch.images == 0))
 }
 
 fn epoch(record: &EpochRecord) -> Epoch {
@@ -212,5 +247,8 @@ impl Observer for Watch<'_> {
     fn step(&mut self, report: &StepReport) {
         self.images += report.images as u64;
         self.progress.tick(report.epoch * report.batches + report.batch + 1, self.epochs * report.batches);
+        let loss = report.loss.map_or_else(|| "skipped".to_owned(), |loss| format!("loss {loss:.3}"));
+        let rate = self.rate().unwrap_or_default();
+        self.progress.detail(&format!("epoch {}/{}, {loss}, {rate:.0} images/s", report.epoch + 1, self.epochs));
     }
 }

@@ -78,6 +78,9 @@ pub struct Suite {
 pub struct Data {
     /// Simulated profiles.
     pub simulate: Option<SyntheticSpec>,
+    /// Id of the [manifest](crate::manifest) that lists the scored plates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
     /// Preset by which models are trained and plates embedded; an id or a TOML file.
     pub preset: Option<String>,
 }

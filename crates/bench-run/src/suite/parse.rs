@@ -45,6 +45,9 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
     if suite.id.is_empty() || !suite.id.chars().all(plain) || suite.id.starts_with('.') {
         return Err(("id", format!("`{}` must be letters, digits, `-`, `_`", suite.id)));
     }
+    if let Some(id) = &suite.data.manifest {
+        one_of("data.manifest", id, &crate::manifest::ids().collect::<Vec<_>>())?;
+    }
     let select = &suite.select;
     if let Some(control) = &suite.columns.control {
         if control.column.is_empty() {
@@ -126,6 +129,9 @@ mod tests {
         let error = parse("s.toml", &format!("{HEAD}[splits]\nmissing-columns = \"skp\"\n")).expect_err("bad value");
         let text = format!("{error}");
         assert!(text.contains("splits.missing-columns") && text.contains("did you mean `skip`"), "{text}");
+        let error = parse("s.toml", &format!("{HEAD}[data]\nmanifest = \"cpg16-target2\"\n")).expect_err("bad id");
+        let text = format!("{error}");
+        assert!(text.contains("data.manifest") && text.contains("did you mean `cpg0016-target2`"), "{text}");
         let error = parse("s.toml", &format!("{HEAD}[select]\nmissing = \"drop-row\"\n")).expect_err("bad value");
         let text = format!("{error}");
         assert!(text.contains("s.toml:5") && text.contains("drop-rows"), "{text}");
