@@ -157,7 +157,7 @@ def main():
     check_batch_probes(ledger, record, settings, tables)
     check_confounding(ledger, record, tables[models[0]])
     if not arguments.no_retrieval:
-        check_retrieval(ledger, run, record, models)
+        check_retrieval(ledger, run, record)
     return ledger.close()
 
 
@@ -243,10 +243,13 @@ def read_folds(path, table):
     position = {row: at for at, row in enumerate(table.file_row.tolist())}
     columns = parquet.read_table(path).to_pydict()
     folds = collections.defaultdict(lambda: collections.defaultdict(lambda: {"train": [], "test": []}))
-    for protocol, split, repeat, row, role in zip(*(columns[c] for c in ["protocol", "split", "repeat", "row", "role"])):
+    names = ["protocol", "split", "repeat", "row", "role"]
+    for protocol, split, repeat, row, role in zip(*(columns[name] for name in names)):
         folds[protocol, split][repeat][role].append(position[row])
-    return {key: {repeat: {role: np.array(sorted(rows)) for role, rows in fold.items()} for repeat, fold in sorted(of.items())}
-            for key, of in folds.items()}
+    for of in folds.values():
+        for fold in of.values():
+            fold.update({role: np.array(sorted(rows)) for role, rows in fold.items()})
+    return folds
 
 
 class Scores:
@@ -267,14 +270,17 @@ def check_scores(ledger, settings, tables, folds, pooled, scores):
     """Compares every raw score that can be recomputed, and returns all of them."""
     own = {}
     first = next(iter(tables.values()))
-    for name, table in tables.items():
-        for probe in settings.probes:
-            for (protocol, split, repeat), predicted in evaluations(settings, probe, table.features, table, folds, pooled):
-                for metric, value in values_of(probe, *predicted).items():
-                    key = (name, protocol, split, probe, metric, repeat)
-                    if key in scores.value:
-                        own[key] = value
-                        compare_score(ledger, key, value, scores.value[key], len(predicted[2]))
+    for name, probe in itertools.product(tables, settings.probes):
+        table = tables[name]
+        for (protocol, split, repeat), predicted in evaluations(settings, probe, table.features, table, folds, pooled):
+            for metric, value in values_of(probe, *predicted).items():
+                key = (name, protocol, split, probe, metric, repeat)
+                if key in scores.value:
+                    own[key] = value
+                    compare_score(ledger, key, value, scores.value[key], len(predicted[2]))
+    for key, value in scores.value.items():
+        if key[0] in tables and key[4] == "accuracy" and value is not None and key not in own:
+            ledger.wrong.append(f"{' / '.join(map(str, key))}: no stored fold gives this score")
     controls = {"constant": np.ones((len(first.label), 1)), "one-hot-label": np.eye(len(first.classes))[first.truth]}
     if "source" in first.units:
         names, codes = np.unique(first.units["source"], return_inverse=True)
@@ -292,7 +298,7 @@ def evaluations(settings, probe, features, table, folds, pooled):
     """Decisions, probabilities and answers of every fold, or of all folds of a split where they are pooled."""
     for (protocol, split), of in folds.items():
         fitted = []
-        for repeat, fold in of.items():
+        for repeat, fold in sorted(of.items()):
             train, test = fold["train"], fold["test"]
             predicted = settings.fit(probe, protocol, features, table.truth, len(table.classes), train, test)
             fitted.append(((protocol, split, repeat), (*predicted, table.truth[test])))
@@ -371,24 +377,25 @@ def check_summaries(ledger, record, table, scores, own):
             of, probe = (row["model"], row["protocol"]), row["probe"]
             quantity, split = row["quantity"], row["split"]
             relative = quantity in ["g", "g-star", "gap"]
-            values = cells[*of, split, probe, "accuracy" if relative else quantity]
+            values = cells[(*of, split, probe, "accuracy" if relative else quantity)]
             if row["value"] is None or not values:
                 continue
             tolerance = dict.fromkeys(["value", "sd", "min", "max"], EXACT)
             accuracy, random, random_split = statistics.fmean(values), None, baseline(record, of[1])
             if relative:
-                random = statistics.fmean(cells[*of, random_split, probe, "accuracy"])
+                random = statistics.fmean(cells[(*of, random_split, probe, "accuracy")])
                 values = [against(quantity, value, random, guess) for value in values]
             if probe == "logreg" and kind == "recomputed":
                 if not relative and quantity != "accuracy":
                     continue
-                rows = [ROWS / scores.least_tested[*of, at, probe] for at in ([split, random_split] if relative else [split])]
+                splits = [split, random_split] if relative else [split]
+                rows = [ROWS / scores.least_tested[(*of, split, probe)] for split in splits]
                 tolerance = {"value": slack(quantity, accuracy, random, guess, rows)}
             found = {"value": statistics.fmean(values), "min": min(values), "max": max(values)}
             if len(values) > 1:
                 found["sd"] = statistics.stdev(values)
             name = {"knn": "kNN", "logreg": "logistic regression"}[probe]
-            kind_of_row = f"means, spreads, G, G*, gap, {kind}" + (f": {name}" if kind == "recomputed" else "")
+            kind_of_row = SUMMARIES + kind + (f": {name}" if kind == "recomputed" else "")
             for part in found.keys() & tolerance.keys():
                 ledger.compare(kind_of_row, found[part], row[part], tolerance[part], *of, split, probe, quantity, part)
 
@@ -411,8 +418,10 @@ def slack(quantity, accuracy, random, guess, rows):
         return rows[0] + EXACT
     if quantity == "gap":
         return sum(rows) + EXACT
-    corners = [against(quantity, accuracy + a * rows[0], random + b * rows[1], guess) for a in (-1, 1) for b in (-1, 1)]
-    return max(abs(corner - against(quantity, accuracy, random, guess)) for corner in corners) + EXACT
+    least = (guess if quantity == "g-star" else 0.0) + 1e-6
+    middle, corners = against(quantity, accuracy, random, guess), itertools.product([-1, 1], [-1, 1])
+    moved = ((accuracy + a * rows[0], max(random + b * rows[1], least)) for a, b in corners)
+    return max(abs(against(quantity, *pair, guess) - middle) for pair in moved) + EXACT
 
 
 # Source to source, and reading the origin
@@ -439,12 +448,9 @@ def check_transfer(ledger, record, settings, tables):
                 decision, _ = settings.fit(probe, "strict", table.features, table.truth, classes, train, test)
                 hits += right(decision, table.truth[test]).sum()
                 tested += len(test)
-            where = (name, probe, cell["train"], cell["test"])
-            if probe == "knn":
-                ledger.compare("source to source: kNN", hits / tested, cell["accuracy"], EXACT, *where)
-            else:
-                tolerance = ROWS / tested + EXACT
-                ledger.compare("source to source: logistic regression", hits / tested, cell["accuracy"], tolerance, *where)
+            kind, tolerance = ("kNN", EXACT) if probe == "knn" else ("logistic regression", ROWS / tested + EXACT)
+            where = (name, cell["train"], cell["test"])
+            ledger.compare(f"source to source: {kind}", hits / tested, cell["accuracy"], tolerance, *where)
 
 
 def check_batch_probes(ledger, record, settings, tables):
@@ -474,17 +480,14 @@ def check_batch_probes(ledger, record, settings, tables):
                 decision, _ = logistic(x, truth, len(names), train, test, BATCH_C)
             np.add.at(hits, truth[test], right(decision, truth[test]))
         rows = np.bincount(truth)
-        balanced, chance = (hits / rows).mean(), 1 / len(names)
+        balanced, stored, chance = (hits / rows).mean(), probed["balanced_accuracy"], 1 / len(names)
+        kind, tolerance = "kNN", EXACT
+        if probe == "logreg":
+            kind, tolerance = "logistic regression", max(2, 0.01 * len(kept)) / rows.min() / len(names) + EXACT
         where = (probed["model"], probed["target"], probed["rows"])
-        if probe == "knn":
-            ledger.compare("batch probes: kNN", balanced, probed["balanced_accuracy"], EXACT, *where)
-            corrected = (balanced - chance) / (1 - chance)
-            ledger.compare("batch probes: kNN", corrected, probed["corrected"], EXACT, *where, "corrected")
-        else:
-            tolerance = max(2, 0.01 * len(kept)) / rows.min() / len(names) + EXACT
-            ledger.compare("batch probes: logistic regression", balanced, probed["balanced_accuracy"], tolerance, *where)
-            corrected = (probed["balanced_accuracy"] - chance) / (1 - chance)
-            ledger.compare("batch probes: corrected for chance", corrected, probed["corrected"], EXACT, *where)
+        ledger.compare(f"batch probes: {kind}", balanced, stored, tolerance, *where)
+        corrected = (stored - chance) / (1 - chance)
+        ledger.compare("batch probes: corrected for chance", corrected, probed["corrected"], EXACT, *where)
 
 
 def levels(of, target):
@@ -603,7 +606,7 @@ def check_confounding(ledger, record, table):
 # Retrieval
 
 
-def check_retrieval(ledger, run, record, models):
+def check_retrieval(ledger, run, record):
     rows = collections.defaultdict(list)
     for row in record.get("retrieval", []):
         if row["model"] != "random":
@@ -617,7 +620,8 @@ def check_retrieval(ledger, run, record, models):
             stored = queries[where]
             own = [(candidates, masked, *level) for level in levels]
             differences = sum(a != b for a, b in itertools.zip_longest(own, stored))
-            ledger.compare("retrieval: levels of queries", differences, 0, EXACT, model, protocol, gallery, *where, own, stored)
+            at = (model, protocol, gallery, *where, own, stored)
+            ledger.compare("retrieval: levels of queries", differences, 0, EXACT, *at)
         for row in rows:
             if row["value"] is not None:
                 mine = {key: value for key, value in ranked.items() if key[0] == row["direction"]}
@@ -661,9 +665,11 @@ def rank(folder, queries, size):
     for key in queries:
         direction, draw, gallery, compound, image = key
         if direction == "image-to-molecule":
-            candidates = [(other, similarity[molecule_at[other], image_at[compound, image]]) for other in members[gallery]]
+            at = image_at[compound, image]
+            candidates = [(other, similarity[molecule_at[other], at]) for other in members[gallery]]
         else:
-            candidates = [(other, similarity[molecule_at[compound], at]) for other in members[gallery] for at in shown[draw, other]]
+            row = similarity[molecule_at[compound]]
+            candidates = [(other, row[at]) for other in members[gallery] for at in shown[draw, other]]
         kept = [(other, value) for other, value in candidates if other == compound or block[other] != block[compound]]
         # Equal embeddings are equally similar, whatever the order of sums.
         values = np.round([value for _, value in kept], 12)

@@ -46,7 +46,7 @@ const SPLITS: [&str; 3] = ["not-same-plate", "not-same-batch", "not-same-source"
 struct Scores(RunRecord);
 
 impl Scores {
-    fn of(folder: &Path, name: &str, dials: &[&str], probes: &str) -> Self {
+    fn of(folder: &Path, name: &str, dials: &[&str], probes: &str, further: &str) -> Self {
         let path = |what: &str| folder.join(format!("{name}-{what}"));
         let (preset, plates, tables, run) = (path("preset.toml"), path("plates"), path("tables"), path("run"));
         std::fs::write(&preset, PRESET).expect("a preset is written");
@@ -58,7 +58,8 @@ impl Scores {
         embed.arg("--out").arg(&tables).assert().code(0);
         let mut score = bench();
         score.args(["score", "--suite", "target2", "--protocols", "strict", "--bootstrap", "400", "--probes", probes]);
-        score.args(["--splits", &format!("random,{}", SPLITS.join(","))]).args(["--no-controls", "--no-projection"]);
+        let splits = format!("random,{}{further}", SPLITS.join(","));
+        score.args(["--splits", &splits, "--no-controls", "--no-projection"]);
         score.arg("--embeddings").arg(tables.join("simple-features.parquet"));
         score.arg("--out").arg(&run).assert().code(0);
         Self(record(&run))
@@ -85,7 +86,7 @@ impl Scores {
 fn without_technical_effects_nothing_is_lost_and_with_them_more_and_more() {
     let folder = folder();
     let [zero, half, two] =
-        ["0", "0.5", "2"].map(|dials| Scores::of(folder.path(), dials, &["--dials", dials], "logreg,knn"));
+        ["0", "0.5", "2"].map(|dials| Scores::of(folder.path(), dials, &["--dials", dials], "logreg,knn", ""));
 
     // Far from chance (1/6) and from perfect, so that there is something to lose.
     let accuracy = zero.summary("random", "logreg", "accuracy").value.expect("a value");
@@ -128,7 +129,10 @@ fn without_technical_effects_nothing_is_lost_and_with_them_more_and_more() {
 #[test]
 fn each_group_of_dials_moves_what_it_should() {
     let folder = folder();
-    let alone = |dial: &str, probes: &str| Scores::of(folder.path(), dial, &["--dials", "0", "--dial", dial], probes);
+    let with = |dial: &str, probes: &str, further: &str| {
+        Scores::of(folder.path(), dial, &["--dials", "0", "--dial", dial], probes, further)
+    };
+    let alone = |dial: &str, probes: &str| with(dial, probes, "");
     let [plate, batch, source] = SPLITS;
 
     let sources = alone("source=1", "logreg,knn");
@@ -146,14 +150,16 @@ fn each_group_of_dials_moves_what_it_should() {
     let read = [&batches, &sources].map(|scores| scores.read("source", "controls", "knn"));
     assert!(read[0] < read[1] - 0.1, "{read:?}");
 
-    let wells = alone("well=1", "logreg");
+    let wells = with("well=1", "logreg", ",leave-compound-out");
     for target in ["well-row", "well-column"] {
         let read = [&wells, &sources].map(|scores| scores.read(target, "controls", "logreg"));
         assert!(read[0] > 0.2 && read[1] < 0.05, "{target}: {read:?}");
     }
     assert!(wells.read("source", "controls", "logreg").abs() < 0.1);
-    // Positions are the same on all plates: they cost nothing anywhere.
+    // Positions are the same on all plates, so they cost nothing where plates are held out; but they
+    // give the compound away, and leave-compound-out shows it. Without dials it gives about 0.9.
     assert!(SPLITS.iter().all(|split| (wells.g(split) - 1.0).abs() < 0.05));
+    assert!(wells.g("leave-compound-out") < 0.7, "{}", wells.g("leave-compound-out"));
 
     let plates = alone("plate=2", "logreg");
     let read = [&plates, &sources].map(|scores| scores.read("well-edge", "controls", "logreg"));

@@ -214,12 +214,17 @@ fn a_run_killed_in_any_stage_goes_on_to_the_same_digests() {
             })
             .unwrap_or_else(|| panic!("`{stage}` was never hit in {ATTEMPTS} attempts"));
         assert!(!place.out.join("record.json").exists(), "{stage}: a record comes last");
-        // A kill between writing and renaming leaves this; where it hits is chance.
-        for left in [place.out.join("report.html.4194304.tmp"), place.out.join("figures/ladder.svg.4194304.tmp")] {
-            std::fs::create_dir_all(left.parent().expect("a folder")).expect("made");
-            std::fs::write(left, "<html").expect("written");
+        // A kill between writing and renaming leaves the first two (where it hits is chance), and a run of another
+        // model that was killed in the same folder the third.
+        let stranger = "predictions/other-logreg.parquet";
+        for left in ["report.html.4194304.tmp", "figures/ladder.svg.4194304.tmp", stranger] {
+            let path = place.out.join(left);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, "half").expect("written");
         }
         let (record, told) = place.resume(&reference.record);
+        let listed = |record: &RunRecord| record.outputs.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        assert_eq!(listed(&record), listed(&reference.record), "{stage}: the files of this run, and no others");
         let reused = |name: &str| {
             let found = record.steps.iter().find(|step| step.name == name);
             found.unwrap_or_else(|| panic!("no step `{name}`")).cache == CacheState::Reused

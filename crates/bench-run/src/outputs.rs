@@ -194,8 +194,11 @@ pub(crate) fn finish(
     }
     outputs.insert("splits.parquet".into());
     outputs.extend(made.iter().map(|(path, _)| path.clone()));
+    // Others may lie there from a run with other models that was killed.
+    let mine = tables(&record);
     for sub in ["embeddings", "predictions", "projection"] {
-        outputs.extend(parquet_files(&folder.join(sub)).into_iter().map(|name| format!("{sub}/{name}")));
+        let files = parquet_files(&folder.join(sub)).into_iter().filter(|name| mine.contains(name));
+        outputs.extend(files.map(|name| format!("{sub}/{name}")));
     }
     let folders: BTreeSet<PathBuf> =
         outputs.iter().filter_map(|path| Some(folder.join(path).parent()?.into())).collect();
@@ -208,6 +211,13 @@ pub(crate) fn finish(
         .map_err(|e| Error::Record { path: folder.join("record.json"), why: e.to_string() })?;
     write(&folder.join("record.json"), &text)?;
     Ok(record)
+}
+
+/// Names of the tables that a run writes for its models.
+fn tables(record: &RunRecord) -> BTreeSet<String> {
+    let models = record.models.iter().map(|model| slug(&model.name));
+    let fits = record.fits.iter().map(|fit| slug(&format!("{}-{}", fit.model, fit.probe)));
+    models.chain(fits).map(|name| format!("{name}.parquet")).collect()
 }
 
 fn parquet_files(folder: &Path) -> Vec<String> {

@@ -93,6 +93,14 @@ impl Known {
         }
     }
 
+    /// What stands for it in messages.
+    fn shown(&self) -> String {
+        match self {
+            Known::Table(path) => format!("`{}`", path.display()),
+            Known::Jump(tables) => format!("JUMP's tables (`{}` and those with it)", tables.files()[0].display()),
+        }
+    }
+
     /// Fields by source, batch, plate, well and site with tabulators between them; the site is
     /// empty where a row is a well.
     fn fields(&self, store: &ImageStore, progress: &dyn Progress) -> Result<BTreeMap<String, Field>, Error> {
@@ -131,15 +139,15 @@ impl Dataset {
             })
             .collect();
         let unnamed = fields.iter().filter(|field| field.is_none()).count();
-        let table = known.files()[0].display().to_string();
         if unnamed == fields.len() {
             return Err(Error::Nothing {
-                message: format!("`{table}` names none of the {} images beside it", fields.len()),
+                message: format!("none of the {} images is in {}", fields.len(), known.shown()),
                 hint: "sources, batches, plates and wells of the table must be those of the image names".into(),
             });
         }
         if unnamed > 0 {
-            progress.note(&format!("{unnamed} of {} images are not in `{table}` and are left out", fields.len()));
+            let (total, shown) = (fields.len(), known.shown());
+            progress.note(&format!("{unnamed} of {total} images are not in {shown} and are left out"));
         }
         let mut digests = vec![store.digest().map_err(failed("read the images"))?];
         for path in known.files() {

@@ -40,7 +40,7 @@ pub(super) fn check(dataset: &Dataset, trained: &[u32], scored: &[u32]) -> Resul
                 manifest.id, manifest.plate_type, manifest.accession, listed.source, listed.batch
             ),
             hint: Some(format!(
-                "its `Metadata_PlateType` is {}; rename the plate if it is another one of the same name",
+                "its `Metadata_PlateType` should be {}; rename the plate if it is another one of the same name",
                 manifest.plate_type
             )),
         });
