@@ -157,9 +157,9 @@ fn each_group_of_dials_moves_what_it_should() {
     }
     assert!(wells.read("source", "controls", "logreg").abs() < 0.1);
     // Positions are the same on all plates, so they cost nothing where plates are held out; but they
-    // give the compound away, and leave-compound-out shows it. Without dials it gives about 0.9.
+    // give the compound away, and leave-compound-out shows it: without dials it gives 0.87 to 0.97.
     assert!(SPLITS.iter().all(|split| (wells.g(split) - 1.0).abs() < 0.05));
-    assert!(wells.g("leave-compound-out") < 0.7, "{}", wells.g("leave-compound-out"));
+    assert!(wells.g("leave-compound-out") < 0.75, "{}", wells.g("leave-compound-out"));
 
     let plates = alone("plate=2", "logreg");
     let read = [&plates, &sources].map(|scores| scores.read("well-edge", "controls", "logreg"));

@@ -2,6 +2,7 @@
 //! same digests.
 #![cfg(unix)]
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -136,6 +137,12 @@ fn step(told: &str) -> &str {
     line.split_once("] ").map_or("", |(_, name)| name)
 }
 
+/// Number of that step, from one.
+fn number(told: &str) -> usize {
+    let line = told.lines().rev().find(|line| line.starts_with('[')).unwrap_or_default();
+    line.trim_start_matches('[').split('/').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// All files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -165,7 +172,6 @@ fn copy(from: &Path, to: &Path, parts: &[&str]) {
 /// An uninterrupted run, shared by the tests that run at the same time.
 struct Reference {
     record: RunRecord,
-    took: Duration,
     place: Place,
     _folder: TempDir,
 }
@@ -179,10 +185,9 @@ fn reference() -> Arc<Reference> {
     let folder = folder();
     let place = Place::new(folder.path(), "whole");
     binary();
-    let start = Instant::now();
     let (code, told) = place.run();
     assert_eq!(code, Some(0), "{told}");
-    let reference = Arc::new(Reference { record: record(&place.out), took: start.elapsed(), place, _folder: folder });
+    let reference = Arc::new(Reference { record: record(&place.out), place, _folder: folder });
     *shared = Arc::downgrade(&reference);
     reference
 }
@@ -248,16 +253,23 @@ fn a_run_killed_again_and_again_goes_on_to_the_same_digests() {
     let place = Place::new(folder.path(), "often");
     let mut moments = Seed(23).stream();
     let mut kills = vec![];
-    // Ever longer, because what is finished is not done again.
-    for part in 1..=6 {
-        let share = (f64::from(part) - moments.uniform()) / 6.0;
-        let (start, wait) = (Instant::now(), reference.took.mul_f64(share * 0.7));
-        kills.extend(place.kill(|_| start.elapsed() >= wait).map(|told| step(&told).to_owned()));
+    // In ever later steps of eleven, a random moment after the step began or was found done.
+    for part in 0..6 {
+        let first = 1 + 2 * part + moments.below(2);
+        let wait = Duration::from_secs_f64(moments.uniform() * 0.05);
+        let since = Cell::new(None::<Instant>);
+        let told = place.kill(|told| {
+            if number(told) >= first && since.get().is_none() {
+                since.set(Some(Instant::now()));
+            }
+            since.get().is_some_and(|since| since.elapsed() >= wait)
+        });
+        kills.extend(told.map(|told| step(&told).to_owned()));
     }
-    assert!(kills.len() >= 3, "killed while it worked: {kills:?} of {:?}", reference.took);
     let mut places = kills.clone();
+    places.sort();
     places.dedup();
-    assert!(places.len() >= 2, "killed in different steps: {kills:?}");
+    assert!(kills.len() >= 4 && places.len() >= 3, "killed while it worked, in different steps: {kills:?}");
     place.resume(&reference.record);
 }
 

@@ -163,8 +163,8 @@ fn the_rule_of_the_suite_gives_the_first_nine_targets() {
                     target_reference_join,emb_0,emb_1\n"
             .to_owned();
     for plate in 0..6 {
-        for row in 0..columns[0].len() {
-            let [well, key, control, target, kept] = [0, 1, 2, 3, 4].map(|column: usize| columns[column][row].as_str());
+        for (row, well) in columns[0].iter().enumerate() {
+            let [key, control, target, kept] = [1, 2, 3, 4].map(|column: usize| columns[column][row].as_str());
             let role = if control == "negcon" { "negcon" } else { "trt" };
             let joined = if kept == "True" { target } else { "" };
             let (value, other) = ((row * 7919 + plate * 31) % 1009, (row * 104_729 + plate * 17) % 997);

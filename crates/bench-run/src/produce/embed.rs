@@ -239,11 +239,12 @@ pub(super) fn write(dataset: &Dataset, images: &[u32], matrix: &Matrix, path: &P
         text("Metadata_pert_type", fields.iter().map(|field| field.pert_type.clone()).collect()),
         text("target", fields.iter().map(|field| field.target.clone()).collect()),
     ];
-    let labels: [(&str, fn(&Field) -> &String); 2] =
-        [("target_list", |field| &field.target_list), ("target_reference_join", |field| &field.target_reference_join)];
-    for (name, of) in labels {
-        if fields.iter().any(|field| !of(field).is_empty()) {
-            columns.push(text(name, fields.iter().map(|field| of(field).clone()).collect()));
+    // Columns that only some data sets have.
+    let lists: Vec<String> = fields.iter().map(|field| field.target_list.clone()).collect();
+    let joined: Vec<String> = fields.iter().map(|field| field.target_reference_join.clone()).collect();
+    for (name, values) in [("target_list", lists), ("target_reference_join", joined)] {
+        if values.iter().any(|value| !value.is_empty()) {
+            columns.push(text(name, values));
         }
     }
     let rows: Vec<usize> = (0..matrix.rows()).collect();
