@@ -46,8 +46,8 @@ ROWS = 1
 SMOOTH = 5e-3
 # Of several rows with equal distances to within this, none is nearer.
 STEP = 2.0**-40
-# Batch probes: strength of the penalty, and rows beyond which tables are thinned.
-BATCH_C = 0.01
+# Batch probes: strength of the penalty for so many rows, and rows beyond which tables are thinned.
+BATCH_C = lambda rows: min(max(4 / rows, 0.01), 1.0)  # noqa: E731
 MOST_BATCH_ROWS = {"logreg": 4000, "knn": 6000}
 SUMMARIES = "means, spreads, G, G*, gap, "
 SCORES = [
@@ -477,7 +477,7 @@ def check_batch_probes(ledger, record, settings, tables):
                 decision, _ = neighbours(x, truth, len(names), train, test, settings.k)
             else:
                 x = StandardScaler().fit(x[train]).transform(x)
-                decision, _ = logistic(x, truth, len(names), train, test, BATCH_C)
+                decision, _ = logistic(x, truth, len(names), train, test, BATCH_C(len(features)))
             np.add.at(hits, truth[test], right(decision, truth[test]))
         rows = np.bincount(truth)
         balanced, stored, chance = (hits / rows).mean(), probed["balanced_accuracy"], 1 / len(names)

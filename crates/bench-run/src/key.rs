@@ -8,7 +8,7 @@ use crate::{Error, Request};
 
 /// Raised whenever scoring code changes in a way that may move a score, so that results of
 /// earlier code are not taken for results of this code.
-const SCORING_REVISION: u32 = 1;
+const SCORING_REVISION: u32 = 2;
 
 /// Key and id of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

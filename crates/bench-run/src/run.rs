@@ -409,17 +409,18 @@ impl<'a> Runner<'a> {
         let settings = &self.request.suite.probes;
         let seed = Seed(self.request.seed);
         self.step(&Step::Origin { model: model.to_owned() }, |progress| {
-            let logreg = LogisticProbe::new(batch_probe::logistic_settings())?;
             let knn = probes::probe(settings, "knn", false)?;
-            let pair = [
-                ProbeUse { id: "logreg", probe: &logreg, max_rows: batch_probe::MAX_ROWS_LOGREG },
-                ProbeUse { id: "knn", probe: knn.as_ref(), max_rows: batch_probe::MAX_ROWS_KNN },
-            ];
-            let tick = |d, t| progress.tick(d, t);
             let limits = batch_probe::Settings::default();
-            let mut found = batch_probe::run(model, treated, "treated", &pair, limits, seed, &tick);
-            if let Some(controls) = controls.filter(|block| block.layout.rows > 0) {
-                found.extend(batch_probe::run(model, controls, "controls", &pair, limits, seed, &tick));
+            let controls = controls.filter(|block| block.layout.rows > 0).map(|block| (block, "controls"));
+            let mut found = vec![];
+            for (block, name) in std::iter::once((treated, "treated")).chain(controls) {
+                let logreg = LogisticProbe::new(batch_probe::logistic_settings(block.layout.rows))?;
+                let pair = [
+                    ProbeUse { id: "logreg", probe: &logreg, max_rows: batch_probe::MAX_ROWS_LOGREG },
+                    ProbeUse { id: "knn", probe: knn.as_ref(), max_rows: batch_probe::MAX_ROWS_KNN },
+                ];
+                let tick = |d, t| progress.tick(d, t);
+                found.extend(batch_probe::run(model, block, name, &pair, limits, seed, &tick));
             }
             Ok(found)
         })

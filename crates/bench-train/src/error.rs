@@ -29,6 +29,16 @@ pub enum Error {
         /// How many there are.
         got: usize,
     },
+    /// Most compounds have fewer images than an item has views.
+    #[error("{few} of {all} compounds have fewer than {views} images each, and the {} left cannot be contrasted; lower `sampler.views` or add images", all - few)]
+    TooFewImages {
+        /// Compounds with too few images.
+        few: usize,
+        /// All compounds to train on.
+        all: usize,
+        /// Images that an item needs.
+        views: usize,
+    },
     /// An image that could not be read.
     #[error("read image `{image}`: {reason}")]
     Image {

@@ -149,6 +149,10 @@ impl<'a> Sampler<'a> {
         sorted.dedup();
         let enough = |compound: &u32| catalogue.compound(*compound).images().len() >= config.views;
         let (compounds, too_few_images): (Vec<u32>, Vec<u32>) = sorted.into_iter().partition(enough);
+        if compounds.len() < 2 && !too_few_images.is_empty() {
+            let (few, all) = (too_few_images.len(), too_few_images.len() + compounds.len());
+            return Err(Error::TooFewImages { few, all, views: config.views });
+        }
         if compounds.len() < 2 {
             return Err(Error::TooFewCompounds { what: "a sampler", needed: 2, got: compounds.len() });
         }
@@ -421,6 +425,8 @@ mod tests {
         let sampler = Sampler::new(&catalogue, &[0, 1, 2], &config(2, 3, true), Seed(1)).unwrap();
         assert_eq!(sampler.too_few_images(), [1]);
         assert_eq!(sampler.compounds(), [0, 2]);
+        let error = Sampler::new(&catalogue, &[0, 1], &config(2, 3, true), Seed(1)).unwrap_err().to_string();
+        assert!(error.starts_with("1 of 2 compounds have fewer than 3 images each, and the 1 left"), "{error}");
     }
 
     #[test]

@@ -133,20 +133,22 @@ fn a_one_hot_source_gives_exactly_one_for_the_source() {
 #[test]
 fn the_real_probes_read_a_one_hot_source_of_unequal_sources_perfectly() {
     let all = layout();
-    // Ten wells are left of the last source.
-    let rows: Vec<u32> = (0..404).collect();
-    let layout = all.take(&rows);
-    let block = Block { matrix: one_hot(layout.source.as_ref().unwrap()), layout };
-    let knn = Knn::new(KnnSettings::default()).unwrap();
-    let logreg = LogisticProbe::new(logistic_settings()).unwrap();
-    let probes = [
-        ProbeUse { id: "logreg", probe: &logreg, max_rows: MAX_ROWS_LOGREG },
-        ProbeUse { id: "knn", probe: &knn, max_rows: MAX_ROWS_KNN },
-    ];
-    let results = run("one-hot-source", &block, "treated", &probes, Settings::default(), Seed(1), &|_, _| ());
-    let source: Vec<&BatchProbe> = results.iter().filter(|result| result.target == "source").collect();
-    assert_eq!(source.iter().map(|result| result.probe.as_str()).collect::<Vec<_>>(), ["logreg", "knn"]);
-    assert!(source.iter().all(|result| result.corrected == Some(1.0) && result.levels == 3), "{source:?}");
+    // Ten wells are left of the last source; or few wells of every source, one of them with most.
+    let few = (0..60).chain(200..212).chain(390..402).collect();
+    for rows in [(0..404).collect::<Vec<u32>>(), few] {
+        let layout = all.take(&rows);
+        let block = Block { matrix: one_hot(layout.source.as_ref().unwrap()), layout };
+        let knn = Knn::new(KnnSettings::default()).unwrap();
+        let logreg = LogisticProbe::new(logistic_settings(rows.len())).unwrap();
+        let probes = [
+            ProbeUse { id: "logreg", probe: &logreg, max_rows: MAX_ROWS_LOGREG },
+            ProbeUse { id: "knn", probe: &knn, max_rows: MAX_ROWS_KNN },
+        ];
+        let results = run("one-hot-source", &block, "treated", &probes, Settings::default(), Seed(1), &|_, _| ());
+        let source: Vec<&BatchProbe> = results.iter().filter(|result| result.target == "source").collect();
+        assert_eq!(source.iter().map(|result| result.probe.as_str()).collect::<Vec<_>>(), ["logreg", "knn"]);
+        assert!(source.iter().all(|result| result.corrected == Some(1.0) && result.levels == 3), "{source:?}");
+    }
 }
 
 #[test]
