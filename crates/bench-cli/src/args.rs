@@ -10,7 +10,9 @@ mod images;
 
 pub(crate) use images::RetrieveArgs;
 #[cfg(feature = "train")]
-pub(crate) use images::{DataCommand, EmbedArgs, PrepareArgs, SimulateArgs, TrainOnlyArgs, VerifyArgs};
+pub(crate) use images::{
+    DataCommand, DataListArgs, DataShowArgs, EmbedArgs, PrepareArgs, SimulateArgs, TrainOnlyArgs, VerifyArgs,
+};
 
 /// Measures batch effects in image representations of cells.
 #[derive(Debug, Parser)]

@@ -106,6 +106,10 @@ pub(crate) struct RetrieveArgs {
 #[cfg(feature = "train")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
+    /// List public data sets that the program knows
+    List(DataListArgs),
+    /// Print licence, citation, plates, layout and bad plates of a data set
+    Show(DataShowArgs),
     /// Simulate Cell Painting plates; every output says that it is simulated
     #[command(after_help = "\
 Examples:
@@ -117,6 +121,26 @@ Examples:
     Prepare(PrepareArgs),
     /// Decode every image and list what cannot be used
     Verify(VerifyArgs),
+}
+
+/// Options of `data list`.
+#[cfg(feature = "train")]
+#[derive(Args, Debug)]
+pub(crate) struct DataListArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `data show`.
+#[cfg(feature = "train")]
+#[derive(Args, Debug)]
+pub(crate) struct DataShowArgs {
+    /// Id, see `bench data list`
+    pub(crate) id: String,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `data simulate`.

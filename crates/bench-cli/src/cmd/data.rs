@@ -7,7 +7,7 @@ use bench_run::produce::data::{dials, pack, set_dial, set_dials, set_format, sim
 use bench_run::{Error, Progress};
 
 use crate::args::{DataCommand, OutputArgs, PrepareArgs, SimulateArgs, VerifyArgs};
-use crate::cmd::produce;
+use crate::cmd::{manifests, produce};
 use crate::exit;
 use crate::progress::Terminal;
 
@@ -15,6 +15,8 @@ use crate::progress::Terminal;
 pub(crate) fn run(command: DataCommand, output: &OutputArgs) -> Result<i32, Error> {
     let progress = Terminal::new(output.quiet, output.no_progress);
     let done = match command {
+        DataCommand::List(args) => manifests::list(&args),
+        DataCommand::Show(args) => manifests::show(&args),
         DataCommand::Simulate(args) => simulated(args, &progress),
         DataCommand::Prepare(args) => prepared(&args, &progress),
         DataCommand::Verify(args) => verified(&args, &progress),

@@ -5,6 +5,8 @@ pub(crate) mod data;
 #[cfg(feature = "train")]
 pub(crate) mod images;
 pub(crate) mod list;
+#[cfg(feature = "train")]
+pub(crate) mod manifests;
 pub(crate) mod produce;
 pub(crate) mod report;
 pub(crate) mod retrieve;

@@ -53,7 +53,9 @@ pub(super) fn tell(dataset: &Dataset, catalogue: &Catalogue, scored: &[u32], pro
     let simulated = dataset.store.is_simulated();
     if !simulated {
         let here: BTreeSet<&str> = dataset.store.ids().iter().map(|id| id.plate.as_str()).collect();
-        for manifest in manifest::embedded() {
+        for manifest in
+            manifest::embedded().iter().filter(|manifest| manifest.held_out && manifest.plates().count() > 0)
+        {
             let plates: Vec<&manifest::Plate> = here.iter().filter_map(|name| manifest.plate(name)).collect();
             let counts = Counts::of(plates.iter().copied());
             let mut names: Vec<String> = plates.iter().take(SHOWN).map(|plate| plate.barcode.clone()).collect();
