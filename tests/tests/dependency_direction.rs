@@ -11,6 +11,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("bench-geometry", vec!["bench-core"]),
         ("bench-data", vec!["bench-core"]),
         ("bench-images", vec!["bench-core"]),
+        ("bench-fetch", vec!["bench-core"]),
         ("bench-report", vec!["bench-core"]),
         ("bench-chem", vec![]),
         ("bench-nn", vec!["bench-core"]),
@@ -37,8 +38,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 /// Dependencies that few crates may have, because they are most of the build.
-const CONFINED: [(&str, &[&str]); 4] = [
+const CONFINED: [(&str, &[&str]); 6] = [
     ("polars", &["bench-data"]),
+    ("object_store", &["bench-fetch"]),
+    ("tokio", &["bench-fetch"]),
     ("plotters", &["bench-report"]),
     ("clap", &["bench-cli"]),
     ("candle-core", &["bench-nn", "bench-models", "bench-train"]),
