@@ -231,6 +231,7 @@ def draw(rows, path):
             floor = y + step * (text.count("\n") + 1)
 
     left.axhline(1, color="#999999", linewidth=1, zorder=1)
+    left_ends = []
     # Splits side by side at each strength, seeds side by side within a split.
     for k, (short, what, colour) in enumerate([
         ("nsp", "plate", "#0072B2"), ("nsb", "batch", "#B07D00"), ("nss", "source", "#CC3311"),
@@ -241,8 +242,9 @@ def draw(rows, path):
             left.plot([x, x], [r[f"{name}.low"], r[f"{name}.high"]], color=colour, linewidth=0.9, alpha=0.55, zorder=2)
         values = [mean(r[name] for r in turned if r["strength"] == x) for x in strengths]
         left.plot([i + (k - 1) * 0.24 for i in range(last + 1)], values, color=colour, linewidth=2, zorder=3)
-        left.annotate(f"unseen {what}\n(G_{short.upper()})", (last + 0.45, values[-1]), color=colour, va="center", annotation_clip=False)
+        left_ends.append((values[-1], f"G_{short.upper()}, unseen {what}", colour))
     left.set_ylim(0, None)
+    label(left, left_ends)
     left.set_ylabel("G: share of the accuracy that is left")
     left.set_title("G, strict protocol, logistic regression")
 
