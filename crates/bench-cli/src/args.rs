@@ -6,8 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit;
 
+#[cfg(feature = "train")]
+mod fetch;
 mod images;
 
+#[cfg(feature = "train")]
+pub(crate) use fetch::{DataTableArgs, FetchArgs};
 pub(crate) use images::RetrieveArgs;
 #[cfg(feature = "train")]
 pub(crate) use images::{

@@ -27,6 +27,8 @@ pub struct VectorOptions {
     pub exclude_features: Option<String>,
     /// Missing feature values.
     pub missing: Missing,
+    /// Leaves them missing (NaN), whatever `missing` says: for tables that are made of these.
+    pub keep_missing: bool,
     /// Metadata table of an NPY or NPZ matrix.
     pub metadata: Option<PathBuf>,
     /// Array of an NPZ file that holds the matrix.
@@ -93,7 +95,10 @@ pub fn read_vectors(path: &Path, options: &VectorOptions) -> Result<Vectors, Err
     let mut data = vec![0.0; rows.len() * width];
     loaded.scatter(&chosen.pieces, &mut Scatter::new(&mut data, width, &rows))?;
     let mut draft = Draft { data, features: chosen.names, file_rows: rows.clone() };
-    let gone = missing::handle(&mut draft, options.missing, &mut report);
+    let gone = match options.keep_missing {
+        true => vec![],
+        false => missing::handle(&mut draft, options.missing, &mut report),
+    };
     if let Some(error) = Error::of_all(std::mem::take(&mut report.errors), &report.file) {
         return Err(error);
     }

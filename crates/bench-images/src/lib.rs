@@ -16,6 +16,7 @@ pub mod features;
 pub mod id;
 pub mod image;
 pub mod simulate;
+pub mod sites;
 pub mod store;
 
 pub use channels::Channels;

@@ -140,6 +140,8 @@ pub struct Origin {
     pub commit: Option<String>,
     /// Path in the repository.
     pub path: String,
+    /// Name under which it is stored, where the path's own would not do.
+    pub file: Option<String>,
     /// SHA-256 of the file at that commit.
     pub sha256: Option<String>,
     /// Licence of the repository.

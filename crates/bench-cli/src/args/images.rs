@@ -110,6 +110,17 @@ pub(crate) enum DataCommand {
     List(DataListArgs),
     /// Print licence, citation, plates, layout and bad plates of a data set
     Show(DataShowArgs),
+    /// Fetch tables, profiles or images of a public data set; goes on where it stopped
+    #[command(after_help = "\
+Examples:
+  bench data fetch cpg0016-target2 --out jump
+  bench data fetch cpg0016-target2 --what images --sites-per-well paper --dry-run --out jump
+  bench data fetch cpg0016-jump --plate-type COMPOUND --source source_2 --what metadata,images --shard 1/8 --out jump
+
+Exit code 5: some objects failed, and are listed.")]
+    Fetch(Box<super::FetchArgs>),
+    /// Join fetched profiles with what is in the wells, as one table for `bench score`
+    Table(super::DataTableArgs),
     /// Simulate Cell Painting plates; every output says that it is simulated
     #[command(after_help = "\
 Examples:

@@ -7,7 +7,7 @@ use bench_run::produce::data::{dials, pack, set_dial, set_dials, set_format, sim
 use bench_run::{Error, Progress};
 
 use crate::args::{DataCommand, OutputArgs, PrepareArgs, SimulateArgs, VerifyArgs};
-use crate::cmd::{manifests, produce};
+use crate::cmd::{fetch, manifests, produce};
 use crate::exit;
 use crate::progress::Terminal;
 
@@ -17,6 +17,8 @@ pub(crate) fn run(command: DataCommand, output: &OutputArgs) -> Result<i32, Erro
     let done = match command {
         DataCommand::List(args) => manifests::list(&args),
         DataCommand::Show(args) => manifests::show(&args),
+        DataCommand::Fetch(args) => fetch::run(*args, &progress),
+        DataCommand::Table(args) => fetch::table(&args, &progress),
         DataCommand::Simulate(args) => simulated(args, &progress),
         DataCommand::Prepare(args) => prepared(&args, &progress),
         DataCommand::Verify(args) => verified(&args, &progress),

@@ -3,6 +3,8 @@
 #[cfg(feature = "train")]
 pub(crate) mod data;
 #[cfg(feature = "train")]
+pub(crate) mod fetch;
+#[cfg(feature = "train")]
 pub(crate) mod images;
 pub(crate) mod list;
 #[cfg(feature = "train")]

@@ -12,8 +12,10 @@
 pub mod data;
 mod dataset;
 mod embed;
+pub mod fetch;
 pub mod jump;
 mod preset;
+pub mod profiles_table;
 mod retrieve;
 mod single;
 mod source;
