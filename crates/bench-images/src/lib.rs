@@ -15,7 +15,9 @@ mod error;
 pub mod features;
 pub mod id;
 pub mod image;
+mod ordered;
 pub mod simulate;
+pub mod sites;
 pub mod store;
 
 pub use channels::Channels;
