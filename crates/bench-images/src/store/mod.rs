@@ -18,7 +18,7 @@
 
 mod codec;
 pub mod file;
-mod files;
+pub(crate) mod files;
 pub mod folder;
 pub mod illumination;
 pub mod manifest;
@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::channels::Channels;
 use crate::id::FieldId;
 use crate::image::{Image, Window};
+pub use crate::prepare::verify;
 use crate::{Error, Result};
 use files::FileStore;
 use illumination::Illumination;
