@@ -128,6 +128,7 @@ impl Job<'_> {
         let mut records = Records::new();
         in_order(self.count(), &make, &mut |i, made: Result<Option<Record>>| {
             let name = self.id(i).to_string();
+            let is_new = matches!(made, Ok(Some(_)));
             let mut record = match made {
                 Ok(Some(record)) => {
                     journal.add(&record)?;
@@ -150,7 +151,7 @@ impl Job<'_> {
                 self.remove(old)?;
                 record.files.clear();
             }
-            report.kept += usize::from(!rejected && before.get(&name) == Some(&record));
+            report.kept += usize::from(!rejected && !is_new);
             records.insert(name, record);
             progress(i + 1);
             Ok(())
