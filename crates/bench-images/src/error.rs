@@ -80,6 +80,14 @@ pub enum Error {
         /// Which channels differ.
         reason: String,
     },
+    /// A field of view is sound and worse than what is asked for.
+    #[error("field `{field}` is left out: {reason}")]
+    Quality {
+        /// The field of view.
+        field: String,
+        /// The measure that fails.
+        reason: String,
+    },
     /// A table breaks a rule.
     #[error("`{}` line {line}: {reason}", path.display())]
     Table {
@@ -169,6 +177,7 @@ impl Error {
             Self::Unsupported { .. } => "unsupported",
             Self::Incomplete { .. } => "incomplete",
             Self::Inconsistent { .. } => "inconsistent",
+            Self::Quality { .. } => "quality",
             Self::Table { .. } | Self::Name { .. } => "malformed",
             Self::Window { .. } => "too-small",
             Self::Nothing { .. } => "empty",

@@ -117,14 +117,6 @@ impl Image {
 
     /// The pixels of a window.
     pub fn crop(&self, window: Window) -> Result<Self> {
-        fn cut<T: Copy>(values: &[T], width: usize, channels: usize, w: Window) -> Vec<T> {
-            let mut out = Vec::with_capacity(w.height * w.width * channels);
-            for row in w.top..w.top + w.height {
-                let start = (row * width + w.left) * channels;
-                out.extend_from_slice(&values[start..start + w.width * channels]);
-            }
-            out
-        }
         window.check(self.height, self.width)?;
         let pixels = match &self.pixels {
             Pixels::U8(values) => Pixels::U8(cut(values, self.width, self.channels, window)),
@@ -141,6 +133,16 @@ impl Image {
             Pixels::U16(v) => v[channel..].iter().step_by(self.channels).map(|&x| f32::from(x) / white).collect(),
         }
     }
+}
+
+/// The values of a window of an image of that width.
+pub(crate) fn cut<T: Copy>(values: &[T], width: usize, channels: usize, w: Window) -> Vec<T> {
+    let mut out = Vec::with_capacity(w.height * w.width * channels);
+    for row in w.top..w.top + w.height {
+        let start = (row * width + w.left) * channels;
+        out.extend_from_slice(&values[start..start + w.width * channels]);
+    }
+    out
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //!
 //! - [`store`]: the JUMP folder layout, tables of files, packed plates.
 //! - [`augment`]: the seeded random transforms of training and the fixed crops of evaluation.
+//! - [`prepare`]: raw 16-bit fields to what training reads, with quality measures and a manifest.
+//! - [`sites`]: how many fields of a well, and which.
 //! - [`features`]: intensity, texture and nucleus statistics, as baselines.
 //! - [`simulate`]: plates with phenotypes and batch effects whose strength is known.
 //!
@@ -15,6 +17,8 @@ mod error;
 pub mod features;
 pub mod id;
 pub mod image;
+mod ordered;
+pub mod prepare;
 pub mod simulate;
 pub mod sites;
 pub mod store;

@@ -9,8 +9,12 @@
 //! (gwatkinson/jump_download) does something else, see [`Rule::Code`]; it draws without a seed, so
 //! the published sample cannot be drawn again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bench_core::Seed;
 use serde::{Deserialize, Serialize};
+
+use crate::FieldId;
 
 /// How many sites of a well are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,9 @@ pub enum Rule {
     /// What the reference's code does: six per treated well; four per negative and three per positive
     /// control, because the two lists are exchanged where they are handed over; six per control on
     /// COMPOUND plates, because there InChI are compared with JCP2022 ids and no control is found.
+    ///
+    /// Parity: it also drops the wells of two perturbations of ORF plates (JCP2022_999999 and
+    /// JCP2022_900001), which is a choice of wells and not of sites.
     Code,
 }
 
@@ -92,6 +99,32 @@ impl Rule {
         }
         sites
     }
+}
+
+/// What is known of a well beyond its name: `Metadata_PlateType`, and `trt`, `negcon` or `poscon`.
+pub type Known<'a> = (&'a str, &'a str);
+
+/// The fields that are taken of all wells; `known` says plate type and role of the well of a field.
+pub fn choose_fields<'a>(
+    rule: Rule,
+    seed: Seed,
+    ids: &[FieldId],
+    known: &dyn Fn(&FieldId) -> Known<'a>,
+) -> BTreeSet<FieldId> {
+    let mut wells: BTreeMap<[&str; 4], Vec<&FieldId>> = BTreeMap::new();
+    for id in ids {
+        wells.entry([&id.source, &id.batch, &id.plate, &id.well]).or_default().push(id);
+    }
+    let mut chosen = BTreeSet::new();
+    for fields in wells.into_values() {
+        let id = fields[0];
+        let (plate_type, role) = known(id);
+        let well = Well { source: &id.source, plate: &id.plate, plate_type, well: &id.well, role };
+        let sites: Vec<String> = fields.iter().map(|id| id.site.clone()).collect();
+        let taken = rule.choose(seed, &well, &sites);
+        chosen.extend(taken.into_iter().map(|site| FieldId { site, ..id.clone() }));
+    }
+    chosen
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 
 mod config;
 mod resize;
+pub(crate) use resize::resized;
 
 use bench_core::{Seed, Stream};
 

@@ -65,3 +65,15 @@ pub(super) fn bilinear(image: &Image, height: usize, width: usize, antialias: bo
     out.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
     out
 }
+
+/// An image resized with antialiasing, rounded to the nearest pixel value (halves up).
+pub(crate) fn resized(image: &Image, height: usize, width: usize) -> Image {
+    let values = bilinear(image, height, width, true);
+    let white = image.pixels.white();
+    let rounded = values.iter().map(|v| (v * white + 0.5).floor());
+    let pixels = match &image.pixels {
+        Pixels::U8(_) => Pixels::U8(rounded.map(|v| v as u8).collect()),
+        Pixels::U16(_) => Pixels::U16(rounded.map(|v| v as u16).collect()),
+    };
+    Image { height, width, channels: image.channels, pixels }
+}

@@ -1,4 +1,5 @@
-//! One channel of one field: a grey PNG or TIFF of 8 or 16 bits.
+//! One channel of one field: a grey PNG of 8 or 16 bits, or a grey TIFF of 8 or 16 bits or of
+//! floating-point numbers ([`super::tiff_file`]).
 //!
 //! The kind is decided by the first bytes, not by the name. Checksums are verified and the whole
 //! file is decoded, so that a truncated file is an error that names it.
@@ -8,8 +9,9 @@ use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use png::{BitDepth, ColorType};
-use tiff::decoder::{Decoder as TiffDecoder, DecodingResult};
 
+use super::samples::{Raw, Samples};
+use super::tiff_file;
 use crate::image::Pixels;
 use crate::{Error, Result};
 
@@ -42,12 +44,36 @@ fn kind(path: &Path, start: &[u8]) -> Result<Kind> {
     }
 }
 
-/// Reads a whole channel.
+/// Reads a whole channel of 8 or 16 bits.
+///
+/// # Errors
+/// No such file, damage, or another kind of image; floating-point numbers too, which need a rule
+/// that scales them ([`read_raw`] has them as they are).
 pub fn read_plane(path: &Path) -> Result<Plane> {
+    let Raw { height, width, samples } = read_raw(path)?;
+    let pixels = match samples {
+        Samples::U8(values) => Pixels::U8(values),
+        Samples::U16(values) => Pixels::U16(values),
+        Samples::Float { .. } => {
+            let reason = "its samples are floating-point numbers, which a recipe has to scale".to_owned();
+            return Err(Error::Unsupported { path: path.to_owned(), reason });
+        }
+    };
+    Ok(Plane { height, width, pixels })
+}
+
+/// Reads a whole channel as it is.
+///
+/// # Errors
+/// No such file, damage, or another kind of image.
+pub fn read_raw(path: &Path) -> Result<Raw> {
     let bytes = std::fs::read(path).map_err(|source| Error::read(path, source))?;
     match kind(path, &bytes)? {
-        Kind::Png => read_png(path, &bytes),
-        Kind::Tiff => read_tiff(path, &bytes),
+        Kind::Png => {
+            let Plane { height, width, pixels } = read_png(path, &bytes)?;
+            Ok(Raw { height, width, samples: pixels.into() })
+        }
+        Kind::Tiff => tiff_file::read(path, &bytes),
     }
 }
 
@@ -69,15 +95,12 @@ pub fn read_shape(path: &Path) -> Result<(usize, usize)> {
             let reader = png::Decoder::new(reader).read_info().map_err(|e| Error::corrupt(path, e.to_string()))?;
             (reader.info().width, reader.info().height)
         }
-        Kind::Tiff => {
-            let mut decoder = TiffDecoder::new(reader).map_err(|e| Error::corrupt(path, e.to_string()))?;
-            decoder.dimensions().map_err(|e| Error::corrupt(path, e.to_string()))?
-        }
+        Kind::Tiff => tiff_file::dimensions(path, reader)?,
     };
     check_sides(path, height as usize, width as usize)
 }
 
-fn check_sides(path: &Path, height: usize, width: usize) -> Result<(usize, usize)> {
+pub(super) fn check_sides(path: &Path, height: usize, width: usize) -> Result<(usize, usize)> {
     if height == 0 || width == 0 || height > LONGEST_SIDE || width > LONGEST_SIDE {
         return Err(Error::corrupt(path, format!("the header claims {height} x {width} px")));
     }
@@ -105,33 +128,6 @@ fn read_png(path: &Path, bytes: &[u8]) -> Result<Plane> {
         BitDepth::Eight => Pixels::U8(buffer),
         _ => Pixels::U16(buffer.chunks_exact(2).map(|b| u16::from_be_bytes([b[0], b[1]])).collect()),
     };
-    Ok(Plane { height, width, pixels })
-}
-
-fn read_tiff(path: &Path, bytes: &[u8]) -> Result<Plane> {
-    let corrupt = |e: tiff::TiffError| match e {
-        tiff::TiffError::UnsupportedError(_) => Error::Unsupported { path: path.to_owned(), reason: e.to_string() },
-        _ => Error::corrupt(path, e.to_string()),
-    };
-    let mut decoder = TiffDecoder::new(Cursor::new(bytes)).map_err(corrupt)?;
-    let (width, height) = decoder.dimensions().map_err(corrupt)?;
-    let (height, width) = check_sides(path, height as usize, width as usize)?;
-    let colour = decoder.colortype().map_err(corrupt)?;
-    if !matches!(colour, tiff::ColorType::Gray(8 | 16)) {
-        let reason = format!("a TIFF of {colour:?}; one grey channel of 8 or 16 bits is needed");
-        return Err(Error::Unsupported { path: path.to_owned(), reason });
-    }
-    let pixels = match decoder.read_image().map_err(corrupt)? {
-        DecodingResult::U8(values) => Pixels::U8(values),
-        DecodingResult::U16(values) => Pixels::U16(values),
-        _ => {
-            let reason = "the samples are not unsigned integers".to_owned();
-            return Err(Error::Unsupported { path: path.to_owned(), reason });
-        }
-    };
-    if pixels.len() != height * width {
-        return Err(Error::corrupt(path, "the pixels do not fill the image"));
-    }
     Ok(Plane { height, width, pixels })
 }
 

@@ -7,11 +7,15 @@
 //! - a row per field: a column per channel, named as the channel or `FileName_Orig{channel}`.
 //!
 //! File names are relative to the folder of the table, or to the root given when it is opened.
+//! Illumination functions, where images are corrected by a table, are in the columns
+//! `FileName_Illum{channel}` or `URL_Illum{channel}`.
 
 use std::path::{Path, PathBuf};
 
 use super::StoreOptions;
-use super::folder::{Collector, FileStore, SIMULATED_MARK};
+use super::files::FileStore;
+use super::folder::Collector;
+use super::illumination::Illumination;
 use crate::csv::Csv;
 use crate::id::FieldId;
 use crate::{Error, Result};
@@ -45,10 +49,22 @@ pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<FileStore> {
         return Err(broken(1, format!("there are neither columns `file` and `channel` nor columns `{names}`")));
     }
 
-    let mut collector = Collector::new(channels, &root);
+    let corrected = options.illumination == Some(Illumination::Table);
+    let functions: Vec<(usize, usize)> = (0..if corrected { table.header.len() } else { 0 })
+        .filter_map(|column| {
+            let name = table.header[column].trim();
+            let name = ["FileName_Illum", "URL_Illum"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+            Some((column, channels.find(name)?))
+        })
+        .collect();
+
+    let mut collector = Collector::new(channels, &root, corrected);
     for (line, cells) in &table.rows {
         let [source, batch, plate, well, site] = parts.map(|column| cells[column].trim());
         let id = FieldId::new(source, batch, plate, well, site).map_err(|e| broken(*line, e.to_string()))?;
+        for &(column, channel) in functions.iter().filter(|(column, _)| !cells[*column].is_empty()) {
+            collector.illuminate(id.clone(), channel, PathBuf::from(&cells[column]));
+        }
         match long {
             Some((file, channel)) => match channels.find(&cells[channel]) {
                 Some(channel) if !cells[file].is_empty() => collector.add(id, channel, PathBuf::from(&cells[file])),
@@ -63,5 +79,5 @@ pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<FileStore> {
             }
         }
     }
-    FileStore::new(collector.finish(), options, root.join(SIMULATED_MARK).is_file())
+    FileStore::new(collector.finish(), options, &root)
 }

@@ -18,11 +18,17 @@
 
 mod codec;
 pub mod file;
+pub(crate) mod files;
 pub mod folder;
+pub mod illumination;
 pub mod manifest;
+mod npy;
 pub mod pack;
 pub mod packed;
+pub mod recipe;
+pub mod samples;
 pub mod scale;
+mod tiff_file;
 
 use std::path::{Path, PathBuf};
 
@@ -32,8 +38,10 @@ use serde::{Deserialize, Serialize};
 use crate::channels::Channels;
 use crate::id::FieldId;
 use crate::image::{Image, Window};
+pub use crate::prepare::verify;
 use crate::{Error, Result};
-use folder::FileStore;
+use files::FileStore;
+use illumination::Illumination;
 use packed::PackedStore;
 use scale::Depth;
 
@@ -75,6 +83,10 @@ pub struct StoreOptions {
     /// Files longer than this on a side are cut to their centre before scaling, as the reference
     /// does with 768. `None` keeps everything.
     pub centre_crop: Option<usize>,
+    /// Length that the shorter side becomes after that, in pixels ([`recipe`]).
+    pub resize: Option<usize>,
+    /// Where illumination functions are, if images are divided by them.
+    pub illumination: Option<Illumination>,
     /// What to do with incomplete fields.
     pub policy: Policy,
     /// Folder that relative names in a table of files refer to; the table's own when absent.
@@ -87,6 +99,8 @@ impl Default for StoreOptions {
             channels: Channels::jump(),
             depth: Depth::default(),
             centre_crop: Some(768),
+            resize: None,
+            illumination: None,
             policy: Policy::Error,
             root: None,
         }
@@ -111,13 +125,10 @@ impl ImageStore {
 
     /// Opens what lies at `path`.
     ///
-    /// Packed plates were scaled and cut when they were packed, so `depth` and `centre_crop` do
+    /// Packed plates were scaled and cut when they were packed, so the settings of the recipe do
     /// not apply to them; their channels must be those wanted.
     pub fn open_with(path: &Path, options: &StoreOptions) -> Result<Self> {
-        options.depth.check()?;
-        if options.centre_crop == Some(0) {
-            return Err(Error::setting("centre_crop", "must be at least 1"));
-        }
+        options.check()?;
         let metadata = std::fs::metadata(path).map_err(|source| Error::read(path, source))?;
         let inner = if metadata.is_file() && has_extension(path, &["csv"]) {
             Inner::Files(manifest::open(path, options)?)
@@ -214,6 +225,14 @@ impl ImageStore {
         match &self.0 {
             Inner::Files(store) => store.load(index, Some(window)),
             Inner::Packed(store) => store.load(index, window),
+        }
+    }
+
+    /// Keeps the fields that `keep` says, so that a sample of sites can be prepared.
+    pub fn retain(&mut self, keep: &dyn Fn(&FieldId) -> bool) {
+        match &mut self.0 {
+            Inner::Files(store) => store.retain(keep),
+            Inner::Packed(store) => store.retain(keep),
         }
     }
 

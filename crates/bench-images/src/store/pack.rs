@@ -8,20 +8,16 @@
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use bench_core::{atomic, digest};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::packed::{self, ENDING, LONGEST_TILE, MAGIC, PackedField, PlateHeader, raw_digest};
 use super::{ImageStore, Policy, Problem, codec};
 use crate::id::FieldId;
 use crate::image::{Image, Pixels};
+use crate::ordered::in_order;
 use crate::{Error, Result};
-
-/// Fields that are decoded and compressed together before they are written.
-const AT_ONCE: usize = 64;
 
 /// How plates are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,12 +74,8 @@ pub fn prepare(
         let key = ids[start].plate_key();
         let end = start + ids[start..].iter().take_while(|id| id.plate_key() == key).count();
         let mut origin = format!("{} {}\n", files.settings(), options.tile);
-        for (index, id) in (start..end).zip(&ids[start..end]) {
-            for path in files.paths(index) {
-                let metadata = fs::metadata(&path).map_err(|source| Error::read(&path, source))?;
-                let changed = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-                origin.push_str(&format!("{id} {} {} {changed:?}\n", path.display(), metadata.len()));
-            }
+        for index in start..end {
+            origin.push_str(&files.stamp(index)?.0);
         }
         let origin = digest::of_bytes(origin.as_bytes());
         let path = folder.join(format!("{key}.{ENDING}"));
@@ -148,44 +140,42 @@ pub(crate) fn write_plate(
         out.write_all(MAGIC)?;
         let mut offset = MAGIC.len() as u64;
         let mut table = Vec::new();
-        for start in (0..n).step_by(AT_ONCE) {
-            let end = (start + AT_ONCE).min(n);
-            let made: Vec<_> = (start..end)
-                .into_par_iter()
-                .map(|i| {
-                    let (id, image) = field(i);
-                    let tiles =
-                        image.map(|image| (tiles(&image, header.tile), image.height, image.width, depth(&image)));
-                    (id, tiles)
-                })
-                .collect();
-            for (id, result) in made {
-                let checked = result.and_then(|(tiles, height, width, depth)| {
-                    if *bits.get_or_insert(depth) == depth {
-                        return Ok((tiles, height, width));
-                    }
-                    let reason = format!("it has {depth} bits, and fields before it on the plate have not");
-                    Err(Error::Inconsistent { field: id.to_string(), reason })
-                });
-                match checked {
-                    Ok((tiles, height, width)) => {
-                        header.fields.push(PackedField { well: id.well, site: id.site, height, width });
-                        for tile in tiles {
-                            out.write_all(&tile)?;
-                            offset += tile.len() as u64;
-                            table.extend_from_slice(&(tile.len() as u32).to_le_bytes());
-                            table.extend_from_slice(&crc32fast::hash(&tile).to_le_bytes());
-                        }
-                    }
-                    Err(error) if policy == Policy::Skip => header.left_out.push((id.to_string(), error.to_string())),
-                    Err(error) => {
-                        failure = Some(error);
-                        return Err(std::io::Error::other("a field does not decode"));
+        let make = |i: usize| {
+            let (id, image) = field(i);
+            let tiles = image.map(|image| (tiles(&image, header.tile), image.height, image.width, depth(&image)));
+            (id, tiles)
+        };
+        let (mut fields, mut left_out) = (Vec::new(), Vec::new());
+        in_order(n, &make, &mut |i, (id, result)| {
+            let checked = result.and_then(|(tiles, height, width, depth)| {
+                if *bits.get_or_insert(depth) == depth {
+                    return Ok((tiles, height, width));
+                }
+                let reason = format!("it has {depth} bits, and fields before it on the plate have not");
+                Err(Error::Inconsistent { field: id.to_string(), reason })
+            });
+            match checked {
+                Ok((tiles, height, width)) => {
+                    fields.push(PackedField { well: id.well, site: id.site, height, width });
+                    for tile in tiles {
+                        out.write_all(&tile)?;
+                        offset += tile.len() as u64;
+                        table.extend_from_slice(&(tile.len() as u32).to_le_bytes());
+                        table.extend_from_slice(&crc32fast::hash(&tile).to_le_bytes());
                     }
                 }
+                Err(error) if policy == Policy::Skip || matches!(error, Error::Quality { .. }) => {
+                    left_out.push((id.to_string(), error.to_string()));
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    return Err(std::io::Error::other("a field does not decode"));
+                }
             }
-            progress(end);
-        }
+            progress(i + 1);
+            Ok(())
+        })?;
+        (header.fields, header.left_out) = (fields, left_out);
         header.bits = bits.unwrap_or(8);
         let json = serde_json::to_vec(&header).map_err(std::io::Error::other)?;
         let index = [&(json.len() as u32).to_le_bytes()[..], &json, &table].concat();

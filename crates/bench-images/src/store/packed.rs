@@ -174,6 +174,14 @@ impl PackedStore {
         Ok(Self { ids, places, plates, channels: wanted.to_vec(), problems, simulated, keep_open })
     }
 
+    /// Keeps the fields that `keep` says.
+    pub(crate) fn retain(&mut self, keep: &dyn Fn(&FieldId) -> bool) {
+        let marks: Vec<bool> = self.ids.iter().map(keep).collect();
+        let (mut i, mut j) = (marks.iter(), marks.iter());
+        self.ids.retain(|_| *i.next().expect("a mark per field"));
+        self.places.retain(|_| *j.next().expect("a mark per field"));
+    }
+
     /// Digest of the content of all plates.
     pub(crate) fn digest(&self) -> String {
         digest::of_bytes(self.plates.iter().map(Plate::content).collect::<String>().as_bytes())

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod damage;
+mod formats;
+mod prepare;
 mod real;
+mod sites;
 mod stores;
 mod support;
