@@ -53,6 +53,19 @@ pub enum Flaw {
     },
 }
 
+impl std::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing => write!(f, "the file is not there"),
+            Self::Length { bytes, expected } => {
+                write!(f, "it has {bytes} bytes, and had {expected} when it was fetched")
+            }
+            Self::Digest { .. } => write!(f, "its content is not what was fetched"),
+            Self::Unreadable { message } => write!(f, "it cannot be read: {message}"),
+        }
+    }
+}
+
 /// The outcome of a verification. Paths are relative to the folder, with `/`; lists are sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verification {

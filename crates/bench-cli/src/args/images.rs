@@ -128,9 +128,9 @@ Examples:
   bench data simulate --preset smoke --dials 0 --out none
   bench data simulate --dials 0 --dial source.gain=1 --dial batch.staining=0.5 --out gain")]
     Simulate(SimulateArgs),
-    /// Pack images: all channels of a plate in one file, quick to crop
+    /// Convert raw images to those of a benchmark: crop, scale to 8 bits, measure, pack
     Prepare(PrepareArgs),
-    /// Decode every image and list what cannot be used
+    /// Compare files with their digests, decode every image, and list what cannot be used
     Verify(VerifyArgs),
 }
 
@@ -188,11 +188,45 @@ pub(crate) struct SimulateArgs {
 #[cfg(feature = "train")]
 #[derive(Args, Debug)]
 pub(crate) struct PrepareArgs {
-    /// Images in the JUMP layout, or a CSV table of files
+    /// Raw images in the JUMP layout, or a CSV table of files
     pub(crate) input: PathBuf,
-    /// Folder for the packed plates
+    /// Folder for the prepared images
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// What is done to an image: jump (centre 768 px, percentiles 1 and 99, 8 bits) or bray
+    #[arg(long, value_name = "RECIPE", default_value = "jump")]
+    pub(crate) recipe: String,
+    /// Side of the centre crop in pixels, or none [default: that of the recipe]
+    #[arg(long, value_name = "PX|none")]
+    pub(crate) crop: Option<String>,
+    /// Length that the shorter side becomes, in pixels
+    #[arg(long, value_name = "PX")]
+    pub(crate) resize: Option<usize>,
+    /// Divide by illumination functions (.npy): `table` for columns FileName_Illum*, or a path with
+    /// {source}, {batch}, {plate} and {channel} in it
+    #[arg(long, value_name = "table|PATH")]
+    pub(crate) illumination: Option<String>,
+    /// What is written: packed (a file per plate, quick to crop) or png (a file per channel)
+    #[arg(long, value_name = "FORMAT", default_value = "packed")]
+    pub(crate) format: String,
+    /// Sites per well, drawn by seed: all, a number, paper (6 treated, 3 control) or code (the reference's)
+    #[arg(long, value_name = "RULE", default_value = "all")]
+    pub(crate) sites_per_well: String,
+    /// Part I of N of the plates
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<String>,
+    /// Leave out fields with a larger share of saturated pixels in any channel
+    #[arg(long, value_name = "X")]
+    pub(crate) max_saturated: Option<f64>,
+    /// Leave out fields that are less in focus in any channel (see qc.csv)
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) min_focus: Option<f64>,
+    /// Leave out fields with an empty channel
+    #[arg(long)]
+    pub(crate) drop_empty: bool,
+    /// Seed of sites
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     /// Leave out fields that cannot be used, and list them, instead of stopping at the first
     #[arg(long)]
     pub(crate) skip_unreadable: bool,

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use bench_run::produce::Preset;
-use bench_run::produce::data::{dials, pack, set_dial, set_dials, set_format, simulate, verify};
+use bench_run::produce::data::{dials, set_dial, set_dials, set_format, simulate};
+use bench_run::produce::fetch::{Shard, sample};
+use bench_run::produce::prepare::{
+    Illumination, Output, PrepareOptions, PrepareRequest, QcFilter, Recipe, prepare, verify,
+};
 use bench_run::{Error, Progress};
 
 use crate::args::{DataCommand, OutputArgs, PrepareArgs, SimulateArgs, VerifyArgs};
@@ -66,17 +70,61 @@ fn simulated(args: SimulateArgs, progress: &Terminal) -> Result<i32, Error> {
 }
 
 fn prepared(args: &PrepareArgs, progress: &Terminal) -> Result<i32, Error> {
-    let report = pack(&args.input, &args.out, produce::policy(args.skip_unreadable), progress)?;
+    let report = prepare(&request(args)?, progress)?;
     progress.finish();
     for problem in &report.problems {
         progress.note(&format!("left out {} ({}): {}", problem.name, problem.reason, problem.message));
     }
-    let (files, fields) = (report.files.len(), report.fields);
-    let megabytes = report.bytes as f64 / 1e6;
-    progress
-        .note(&format!("{files} plates ({} there already), {fields} fields of view, {megabytes:.1} MB", report.kept));
+    let (megabytes, raw) = (report.bytes as f64 / 1e6, report.bytes_in as f64 / 1e6);
+    progress.note(&format!(
+        "{} plates, {} fields of view ({} there already), {raw:.1} MB became {megabytes:.1} MB",
+        report.plates, report.fields, report.kept
+    ));
     println!("{}", args.out.display());
-    Ok(if report.problems.is_empty() { exit::DONE } else { exit::PARTLY })
+    // What a filter leaves out was asked for.
+    let unusable = report.problems.iter().any(|problem| problem.reason != "quality");
+    Ok(if unusable { exit::PARTLY } else { exit::DONE })
+}
+
+fn request(args: &PrepareArgs) -> Result<PrepareRequest, Error> {
+    let refuse = |what: String, hint: String| Error::Usage { message: what, hint: Some(hint) };
+    let mut recipe = Recipe::named(&args.recipe).ok_or_else(|| {
+        let known = Recipe::NAMES.join(", ");
+        refuse(format!("no recipe is called `{}`", args.recipe), format!("recipes are {known}"))
+    })?;
+    match args.crop.as_deref() {
+        None => {}
+        Some("none") => recipe.crop = None,
+        Some(side) => {
+            let wrong = || refuse(format!("cannot crop to `{side}`"), "give a length in pixels, or none".into());
+            recipe.crop = Some(side.parse().map_err(|_| wrong())?);
+        }
+    }
+    recipe.resize = args.resize;
+    recipe.illumination = args.illumination.as_deref().map(|text| match text {
+        "table" => Illumination::Table,
+        template => Illumination::Template(template.to_owned()),
+    });
+    let output = match args.format.as_str() {
+        "packed" => Output::Packed,
+        "png" => Output::Png,
+        other => {
+            let hint = "formats are packed and png".to_owned();
+            return Err(refuse(format!("images cannot be written as `{other}`"), hint));
+        }
+    };
+    let (max_saturated, min_focus, drop_empty) = (args.max_saturated, args.min_focus, args.drop_empty);
+    let filter = QcFilter { max_saturated, min_focus, drop_empty };
+    let policy = produce::policy(args.skip_unreadable);
+    Ok(PrepareRequest {
+        input: args.input.clone(),
+        out: args.out.clone(),
+        recipe,
+        options: PrepareOptions { output, filter, policy, ..PrepareOptions::default() },
+        sample: sample(&args.sites_per_well)?,
+        shard: args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or_default(),
+        seed: args.seed,
+    })
 }
 
 fn verified(args: &VerifyArgs, progress: &Terminal) -> Result<i32, Error> {
@@ -85,7 +133,15 @@ fn verified(args: &VerifyArgs, progress: &Terminal) -> Result<i32, Error> {
     for problem in &found.problems {
         println!("{}\t{}\t{}", problem.name, problem.reason, problem.message);
     }
-    progress.note(&format!("{} fields of view, {} cannot be used", found.fields, found.problems.len()));
-    progress.note(&format!("digest {}", found.digest));
+    if let Some(files) = found.fetched {
+        progress.note(&format!("{files} fetched files are as they were"));
+    }
+    if let Some(images) = found.prepared {
+        progress.note(&format!("{images} prepared images were compared with their digests"));
+    }
+    progress.note(&format!("{} fields of view, {} problems", found.fields, found.problems.len()));
+    if let Some(digest) = &found.digest {
+        progress.note(&format!("digest {digest}"));
+    }
     Ok(if found.problems.is_empty() { exit::DONE } else { exit::DATA })
 }

@@ -1,17 +1,10 @@
-//! Plates alone: simulate them, pack them, check them.
+//! Simulated plates.
 
-use std::path::{Path, PathBuf};
-
-use bench_images::simulate::{Dials, Format, SimulationConfig, SimulationReport, Simulator, write};
-use bench_images::store::pack::{PackOptions, PackReport, prepare};
-use bench_images::store::{Problem, StoreOptions};
-use bench_images::{ImageStore, Policy};
+use std::path::Path;
 
 use super::{failed, make_folder};
 use crate::{Error, Progress};
-
-/// Tables that travel with the images of a folder.
-const TABLES: [&str; 5] = ["metadata.csv", "metadata.csv.gz", "metadata.tsv", "metadata.parquet", "compounds.csv"];
+use bench_images::simulate::{Dials, Format, SimulationConfig, SimulationReport, Simulator, write};
 
 /// What stands behind one word: the dials of everything that a source, batch, plate or well does.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -95,54 +88,6 @@ pub fn simulate(config: &SimulationConfig, out: &Path, progress: &dyn Progress) 
     make_folder(out)?;
     progress.step(1, 1, "simulate plates");
     write(&simulator, out, &|done, total| progress.tick(done, total)).map_err(failed("simulate plates"))
-}
-
-/// Packs images into a file per plate and copies the tables beside them.
-///
-/// # Errors
-/// Images that cannot be used, unless they may be skipped; output errors.
-pub fn pack(input: &Path, out: &Path, policy: Policy, progress: &dyn Progress) -> Result<PackReport, Error> {
-    let options = StoreOptions { policy, ..StoreOptions::default() };
-    let store = ImageStore::open_with(input, &options).map_err(failed("open the images"))?;
-    make_folder(out)?;
-    progress.step(1, 1, "pack plates");
-    let options = PackOptions { policy, ..PackOptions::default() };
-    let report =
-        prepare(&store, out, &options, &|done, total| progress.tick(done, total)).map_err(failed("pack plates"))?;
-    let folder = if input.is_dir() { input.to_owned() } else { input.parent().map(Path::to_owned).unwrap_or_default() };
-    for name in TABLES {
-        let from = folder.join(name);
-        if from.is_file() && folder != out {
-            let bytes = std::fs::read(&from).map_err(|source| Error::Input { path: from, source })?;
-            let path: PathBuf = out.join(name);
-            bench_core::atomic::write(&path, &bytes).map_err(|source| Error::Write { path, source })?;
-        }
-    }
-    Ok(report)
-}
-
-/// What [`verify`] found.
-#[derive(Debug)]
-pub struct Verified {
-    /// Fields of view in all.
-    pub fields: usize,
-    /// Those that cannot be used.
-    pub problems: Vec<Problem>,
-    /// Names the content.
-    pub digest: String,
-}
-
-/// Decodes every image.
-///
-/// # Errors
-/// There is nothing that can be opened.
-pub fn verify(input: &Path) -> Result<Verified, Error> {
-    let options = StoreOptions { policy: Policy::Skip, ..StoreOptions::default() };
-    let store = ImageStore::open_with(input, &options).map_err(failed("open the images"))?;
-    let mut problems = store.problems().to_vec();
-    problems.extend(store.verify());
-    let digest = store.digest().map_err(failed("read the images"))?;
-    Ok(Verified { fields: store.len(), problems, digest })
 }
 
 #[cfg(test)]

@@ -67,13 +67,14 @@ pub struct TrainingSet {
 }
 
 /// What says what is in the wells.
-enum Known {
+pub(super) enum Known {
     Table(PathBuf),
     Jump(Tables),
 }
 
 impl Known {
-    fn find(folder: &Path) -> Result<Known, Error> {
+    /// The tables of a folder.
+    pub(super) fn find(folder: &Path) -> Result<Known, Error> {
         if let Some(table) = table::NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
             return Ok(Known::Table(table));
         }
@@ -86,7 +87,8 @@ impl Known {
         })
     }
 
-    fn files(&self) -> Vec<&Path> {
+    /// Every file that is read.
+    pub(super) fn files(&self) -> Vec<&Path> {
         match self {
             Known::Table(path) => vec![path],
             Known::Jump(tables) => tables.files(),
@@ -103,7 +105,7 @@ impl Known {
 
     /// Fields by source, batch, plate, well and site with tabulators between them; the site is
     /// empty where a row is a well.
-    fn fields(&self, store: &ImageStore, progress: &dyn Progress) -> Result<BTreeMap<String, Field>, Error> {
+    pub(super) fn fields(&self, store: &ImageStore, progress: &dyn Progress) -> Result<BTreeMap<String, Field>, Error> {
         match self {
             Known::Table(path) => table::read(path),
             Known::Jump(tables) => {
