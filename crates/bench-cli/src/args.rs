@@ -11,7 +11,7 @@ mod fetch;
 mod images;
 
 #[cfg(feature = "train")]
-pub(crate) use fetch::{DataTableArgs, FetchArgs};
+pub(crate) use fetch::{DataTableArgs, FetchArgs, MergeArgs};
 pub(crate) use images::RetrieveArgs;
 #[cfg(feature = "train")]
 pub(crate) use images::{

@@ -49,6 +49,6 @@ pub use options::{
 pub use read::{read, read_with_report, validate};
 pub use report::{Report, UnitCount};
 pub use synthetic::{SyntheticSpec, simulate};
-pub use text::read_columns;
+pub use text::{column_names, read_columns};
 pub use vectors::{VectorOptions, Vectors, read_vectors};
 pub use write::{Column, ColumnValues, SplitPart, write_embeddings, write_parquet, write_splits};

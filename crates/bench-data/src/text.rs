@@ -4,6 +4,14 @@ use std::path::Path;
 
 use crate::{Error, raw};
 
+/// Names of the columns of a table, in their order.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn column_names(path: &Path) -> Result<Vec<String>, Error> {
+    Ok(raw::open(path, None, None)?.names().clone())
+}
+
 /// Reads columns by name, as text; numbers are written so that they read back as the same
 /// number, missing cells are empty. One vector per name, in the order of `names`.
 ///

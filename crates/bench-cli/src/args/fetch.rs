@@ -89,3 +89,14 @@ pub(crate) struct DataTableArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 }
+
+/// Options of `data merge`.
+#[derive(Args, Debug)]
+pub(crate) struct MergeArgs {
+    /// Tables with the same features
+    #[arg(required = true)]
+    pub(crate) tables: Vec<PathBuf>,
+    /// Table to write, Parquet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}

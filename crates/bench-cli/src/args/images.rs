@@ -32,6 +32,9 @@ pub(crate) struct EmbedArgs {
     /// Only plates of these types, e.g. TARGET2 [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) plate_types: Vec<String>,
+    /// Part I of N of the plates; `bench data merge` joins the tables
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<String>,
     /// Fixed crops whose embeddings are averaged: centre, five, or grid:N for N x N
     #[arg(long, value_name = "CROPS", default_value = "centre")]
     pub(crate) crops: String,
@@ -119,6 +122,8 @@ Examples:
 
 Exit code 5: some objects failed, and are listed.")]
     Fetch(Box<super::FetchArgs>),
+    /// Put tables of embeddings of several parts together
+    Merge(super::MergeArgs),
     /// Join fetched profiles with what is in the wells, as one table for `bench score`
     Table(super::DataTableArgs),
     /// Simulate Cell Painting plates; every output says that it is simulated

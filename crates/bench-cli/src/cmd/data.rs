@@ -22,6 +22,7 @@ pub(crate) fn run(command: DataCommand, output: &OutputArgs) -> Result<i32, Erro
         DataCommand::List(args) => manifests::list(&args),
         DataCommand::Show(args) => manifests::show(&args),
         DataCommand::Fetch(args) => fetch::run(*args, &progress),
+        DataCommand::Merge(args) => fetch::merge(&args, &progress),
         DataCommand::Table(args) => fetch::table(&args, &progress),
         DataCommand::Simulate(args) => simulated(args, &progress),
         DataCommand::Prepare(args) => prepared(&args, &progress),

@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bench_run::produce::fetch::{Access, FetchRequest, Fetched, Filter, Options, Proxy, Retry, Shard, fetch, sample};
-use bench_run::produce::profiles_table;
+use bench_run::produce::{merge as tables, profiles_table};
 use bench_run::{Error, Progress};
 
-use crate::args::{DataTableArgs, FetchArgs};
+use crate::args::{DataTableArgs, FetchArgs, MergeArgs};
 use crate::exit;
 use crate::progress::Terminal;
 
@@ -125,6 +125,15 @@ pub(crate) fn table(args: &DataTableArgs, progress: &Terminal) -> Result<i32, Er
         }
     };
     progress.note(&format!("{} plates, {} wells, {} features{left}", joined.plates, joined.rows, joined.features));
+    println!("{}", args.out.display());
+    Ok(exit::DONE)
+}
+
+/// Puts tables together.
+pub(crate) fn merge(args: &MergeArgs, progress: &Terminal) -> Result<i32, Error> {
+    let rows = tables::merge(&args.tables, &args.out)?;
+    progress.finish();
+    progress.note(&format!("{rows} rows of {} tables", args.tables.len()));
     println!("{}", args.out.display());
     Ok(exit::DONE)
 }

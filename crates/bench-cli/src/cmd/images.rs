@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use bench_run::produce::fetch::Shard;
 use bench_run::produce::{EmbedRequest, EvaluationCrops, Network, embed_plates, keep_freed_memory, train_models};
 use bench_run::{Error, Progress};
 
@@ -53,6 +54,7 @@ pub(crate) fn embed(args: EmbedArgs, output: &OutputArgs) -> Result<i32, Error> 
         name: args.name.unwrap_or(stem),
         data: args.data,
         plate_types: args.plate_types,
+        shard: args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or_default(),
         crops: crops(&args.crops)?,
         batch: args.batch as usize,
         device: produce::device(&args.device)?,

@@ -14,6 +14,7 @@ mod dataset;
 mod embed;
 pub mod fetch;
 pub mod jump;
+pub mod merge;
 pub mod prepare;
 mod preset;
 pub mod profiles_table;

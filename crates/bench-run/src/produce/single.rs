@@ -3,6 +3,7 @@
 //! A trained model is one file, `NAME.safetensors`: weights and, inside, what network they belong
 //! to and how images are cropped for it. Whoever has the file can embed plates with it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bench_core::{Seed, atomic};
@@ -16,6 +17,7 @@ use bench_train::{DType, Device, load_weights};
 use serde::Deserialize;
 
 use super::dataset::Dataset;
+use super::fetch::Shard;
 use super::preset::Baseline;
 use super::train::{self, Job};
 use super::{Policy, Production, Steps, embed, failed, make_folder, plates};
@@ -122,6 +124,8 @@ pub struct EmbedRequest {
     pub data: PathBuf,
     /// Only plates of these types; all if empty.
     pub plate_types: Vec<String>,
+    /// Which part of these plates.
+    pub shard: Shard,
     /// Fixed crops; the mean of their embeddings counts.
     pub crops: EvaluationCrops,
     /// Crops per minibatch.
@@ -162,6 +166,8 @@ pub fn embed(request: &EmbedRequest, progress: &dyn Progress) -> Result<Vec<Path
             hint: "see `Metadata_PlateType` in the table of the plates".into(),
         });
     }
+    let all = images.clone();
+    let images = part(&dataset, images, request.shard)?;
     let path = |ending: &str| request.out.join(format!("{}{ending}.parquet", slug(&request.name)));
     match &request.network {
         Network::SimpleFeatures => {
@@ -188,10 +194,25 @@ pub fn embed(request: &EmbedRequest, progress: &dyn Progress) -> Result<Vec<Path
             tell(&made.left_out, request.policy, progress)?;
             embed::write(&dataset, &made.images, &made.projection, &path(""))?;
             embed::write(&dataset, &made.images, &made.backbone, &path(embed::BACKBONE))?;
-            molecules(&dataset, &images, &model, request.batch, &path("-molecules"), progress)?;
+            // Every part has the molecules of all plates, and they are the same.
+            molecules(&dataset, &all, &model, request.batch, &path("-molecules"), progress)?;
             Ok(vec![path(""), path(embed::BACKBONE), path("-molecules")])
         }
     }
+}
+
+/// The images on a part of the plates.
+fn part(dataset: &Dataset, images: Vec<u32>, shard: Shard) -> Result<Vec<u32>, Error> {
+    let plate = |image: &u32| dataset.store.ids()[*image as usize].plate_key();
+    let plates: BTreeSet<String> = images.iter().map(plate).collect();
+    let chosen: BTreeSet<String> = shard.of(plates.into_iter().collect::<Vec<_>>()).into_iter().collect();
+    if chosen.is_empty() {
+        return Err(Error::Nothing {
+            message: format!("part {} of {} holds no plate", shard.index, shard.of),
+            hint: "there are fewer plates than parts".into(),
+        });
+    }
+    Ok(images.into_iter().filter(|image| chosen.contains(&plate(image))).collect())
 }
 
 fn tell(left_out: &train::LeftOut, policy: Policy, progress: &dyn Progress) -> Result<(), Error> {
