@@ -8,8 +8,8 @@
 FOLDER holds TIFF files and `manifest.csv` (columns file, group, plate, well, channel). Every image is
 read twice, by Pillow and by tifffile, and both must agree; NumPy crops, scales and (in one mode) Pillow
 resizes it; the PNG that the command wrote must hold the same pixels. Modes: the recipe of JUMP, that of
-Bray 2017, and JUMP resized to 224 px, where Pillow rounds between its two passes and one grey value
-of difference is allowed. Then small images with published answers go the same way. Ends with 1 when
+Bray 2017, and JUMP resized to 224 px. Pillow rounds 8-bit images between its two passes, so there one grey
+value of difference is allowed; against its floating-point images only ties may differ. Then small images with published answers go the same way. Ends with 1 when
 anything differs.
 
 Another command: --command "bench ... {table} ... {out} ... {recipe} ... {resize}".
@@ -62,16 +62,24 @@ def bray(image):
     return scaled.astype(np.uint8)
 
 
-def resized(image):
-    image = jump(image)
-    height, width = image.shape
+def resize(image):
+    width, height = image.size
     size = (RESIZED * width // height, RESIZED) if height <= width else (RESIZED, RESIZED * height // width)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+
+def resized(image):
+    return resize(Image.fromarray(jump(image)))
+
+
+def resized_once_rounded(image):
+    return np.floor(resize(Image.fromarray(jump(image).astype(np.float32))) + 0.5).astype(np.uint8)
 
 
 # Name, recipe, side, function, largest difference.
 MODES = [("jump", "jump", "none", jump, 0), ("bray", "bray", "none", bray, 0),
-         (f"jump, resized to {RESIZED}", "jump", str(RESIZED), resized, 1)]
+         (f"jump, resized to {RESIZED}", "jump", str(RESIZED), resized, 1),
+         (f"jump, resized to {RESIZED} and rounded once", "jump", str(RESIZED), resized_once_rounded, 1)]
 
 
 def read(path):

@@ -26,7 +26,9 @@
 //! gwatkinson/jump_download (methods reference, section 5); CellProfiler's MeasureImageQuality.
 
 mod output;
+mod packed;
 mod plate;
+mod png;
 pub mod quality;
 mod record;
 mod tables;

@@ -13,12 +13,12 @@ use crate::{Error, Result};
 /// The table of images.
 pub(super) const PREPARED: &str = "prepared.csv";
 /// The table of measures.
-pub(super) const QUALITY: &str = "qc.csv";
+const QUALITY: &str = "qc.csv";
 /// Stands between the source files of a packed field.
 const AND: &str = ";";
 
 /// Columns of the table of images.
-pub(super) const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 14] = [
     "field",
     "file",
     "channel",

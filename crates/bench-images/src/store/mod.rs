@@ -21,6 +21,7 @@ pub mod file;
 pub(crate) mod files;
 pub mod folder;
 pub mod illumination;
+mod lzw;
 pub mod manifest;
 mod npy;
 pub mod pack;

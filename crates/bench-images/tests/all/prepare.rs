@@ -245,6 +245,38 @@ fn damaged_fields_end_the_run_or_are_listed_and_tried_again() {
     }
 }
 
+#[test]
+fn a_file_that_goes_after_the_scan_is_listed() {
+    let from = tempfile::tempdir().unwrap();
+    raw(from.path());
+    let gone = file(from.path(), &ids()[4], "AGP", "tif");
+    for options in [png(), PrepareOptions::default()] {
+        raw(from.path());
+        let store = ImageStore::open_with(from.path(), &small().options()).unwrap();
+        fs::remove_file(&gone).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        let skip = PrepareOptions { policy: Policy::Skip, ..options };
+        let report = write(&store, to.path(), &skip, &silent).unwrap();
+        assert_eq!((report.fields, report.problems[0].reason.as_str()), (7, "missing"));
+        assert!(found(to.path()).problems.is_empty());
+        assert_eq!(write(&store, to.path(), &options, &silent).unwrap_err().reason(), "missing");
+    }
+}
+
+#[test]
+fn a_sample_of_sites_is_prepared() {
+    use bench_images::sites::{Rule, choose_fields};
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    raw(from.path());
+    let mut store = ImageStore::open_with(from.path(), &small().options()).unwrap();
+    let known = |_: &bench_images::FieldId| ("TARGET2", "trt");
+    let chosen = choose_fields(Rule::Count(1), bench_core::Seed(1), store.ids(), &known);
+    store.retain(&|id| chosen.contains(id));
+    let report = write(&store, to.path(), &PrepareOptions::default(), &silent).unwrap();
+    assert_eq!((report.plates, report.fields), (2, 4));
+    assert!(ImageStore::open(to.path()).unwrap().ids().iter().eq(&chosen));
+}
+
 #[derive(Deserialize)]
 struct Golden {
     tolerance: i16,
