@@ -66,6 +66,15 @@ pub(crate) struct FetchArgs {
     /// Read every file that is there and fetch again what is damaged
     #[arg(long)]
     pub(crate) recheck: bool,
+    /// Prepare each plate as soon as its images are here, pack it into this folder, and remove the raw images
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prepare: Option<PathBuf>,
+    /// What is done to an image then: jump or bray
+    #[arg(long, value_name = "RECIPE", default_value = "jump", requires = "prepare")]
+    pub(crate) recipe: String,
+    /// Leave out fields that cannot be used, and list them
+    #[arg(long, requires = "prepare")]
+    pub(crate) skip_unreadable: bool,
     /// Seed of sites
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

@@ -89,10 +89,7 @@ fn prepared(args: &PrepareArgs, progress: &Terminal) -> Result<i32, Error> {
 
 fn request(args: &PrepareArgs) -> Result<PrepareRequest, Error> {
     let refuse = |what: String, hint: String| Error::Usage { message: what, hint: Some(hint) };
-    let mut recipe = Recipe::named(&args.recipe).ok_or_else(|| {
-        let known = Recipe::NAMES.join(", ");
-        refuse(format!("no recipe is called `{}`", args.recipe), format!("recipes are {known}"))
-    })?;
+    let mut recipe = recipe(&args.recipe)?;
     match args.crop.as_deref() {
         None => {}
         Some("none") => recipe.crop = None,
@@ -124,7 +121,16 @@ fn request(args: &PrepareArgs) -> Result<PrepareRequest, Error> {
         options: PrepareOptions { output, filter, policy, ..PrepareOptions::default() },
         sample: sample(&args.sites_per_well)?,
         shard: args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or_default(),
+        only: None,
         seed: args.seed,
+    })
+}
+
+/// A recipe by its name.
+pub(crate) fn recipe(name: &str) -> Result<Recipe, Error> {
+    Recipe::named(name).ok_or_else(|| Error::Usage {
+        message: format!("no recipe is called `{name}`"),
+        hint: Some(format!("recipes are {}", Recipe::NAMES.join(", "))),
     })
 }
 

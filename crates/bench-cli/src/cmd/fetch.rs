@@ -3,11 +3,16 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use bench_run::produce::fetch::{Access, FetchRequest, Fetched, Filter, Options, Proxy, Retry, Shard, fetch, sample};
+use bench_run::produce::fetch::{
+    Access, FetchRequest, Fetched, Filter, Options, PrepareInto, Proxy, Retry, Shard, fetch, sample,
+};
+use bench_run::produce::prepare::PrepareOptions;
 use bench_run::produce::{merge as tables, profiles_table};
 use bench_run::{Error, Progress};
 
 use crate::args::{DataTableArgs, FetchArgs, MergeArgs};
+use crate::cmd::data::recipe;
+use crate::cmd::produce;
 use crate::exit;
 use crate::progress::Terminal;
 
@@ -58,6 +63,14 @@ fn request(args: FetchArgs) -> Result<FetchRequest, Error> {
         out: args.out,
         dry_run: args.dry_run,
         seed: args.seed,
+        prepare: match args.prepare {
+            Some(out) => {
+                let policy = produce::policy(args.skip_unreadable);
+                let options = PrepareOptions { policy, ..PrepareOptions::default() };
+                Some(PrepareInto { out, recipe: recipe(&args.recipe)?, options })
+            }
+            None => None,
+        },
     })
 }
 

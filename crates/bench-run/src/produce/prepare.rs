@@ -13,6 +13,7 @@ use bench_images::{FieldId, ImageStore, Policy};
 
 use super::dataset::Known;
 use super::fetch::Shard;
+use super::jump::PlateName;
 use super::{failed, make_folder};
 use crate::{Error, Progress};
 
@@ -36,6 +37,8 @@ pub struct PrepareRequest {
     pub sample: Rule,
     /// Which part of the plates.
     pub shard: Shard,
+    /// Source, batch and barcode of the only plate to prepare.
+    pub only: Option<PlateName>,
     /// Seed of sampling.
     pub seed: u64,
 }
@@ -52,6 +55,9 @@ pub fn prepare(request: &PrepareRequest, progress: &dyn Progress) -> Result<Prep
     let folder = if input.is_dir() { input.clone() } else { input.parent().map(Path::to_owned).unwrap_or_default() };
     let known = Known::find(&folder);
 
+    if let Some([source, batch, plate]) = &request.only {
+        store.retain(&|id| id.source == *source && id.batch == *batch && id.plate == *plate);
+    }
     let plates: BTreeSet<String> = store.ids().iter().map(FieldId::plate_key).collect();
     let plates: BTreeSet<String> = request.shard.of(plates.into_iter().collect::<Vec<_>>()).into_iter().collect();
     if plates.is_empty() {

@@ -44,12 +44,13 @@ pub(super) struct Images {
     pub(super) missing: Vec<Failure>,
 }
 
-/// The images of a request.
+/// The images of a request, by the load-data tables in one of the folders `tables`.
 pub(super) fn objects(
     request: &FetchRequest,
     manifest: &Manifest,
     remote: &Remote,
     plates: &[Plate],
+    tables: &[&Path],
     progress: &dyn Progress,
 ) -> Result<Images, Error> {
     let bucket = manifest.bucket.as_ref().and_then(|bucket| bucket.name.as_deref()).unwrap_or_default();
@@ -57,15 +58,8 @@ pub(super) fn objects(
     let mut images = Images { wanted: vec![], missing: vec![] };
     for (at, plate) in plates.iter().enumerate() {
         progress.detail(&format!("images: plate {} of {}", at + 1, plates.len()));
-        let Some(table) = table(&request.out, plate) else {
-            if request.dry_run {
-                progress.note(&format!(
-                    "the load-data table of plate `{}` is not here yet: its images are not counted",
-                    plate.barcode
-                ));
-            }
-            continue;
-        };
+        // A table that is not there was listed as missing.
+        let Some(table) = tables.iter().find_map(|folder| table(folder, plate)) else { continue };
         let channels = load_data::read(&table, &CHANNELS, bucket)?;
         let chosen = choose(request, plate, channels, &roles);
         let lengths = lengths(remote, &chosen)?;
@@ -88,7 +82,7 @@ pub(super) fn objects(
 }
 
 /// The load-data table of a plate that was fetched.
-fn table(out: &Path, plate: &Plate) -> Option<PathBuf> {
+pub(super) fn table(out: &Path, plate: &Plate) -> Option<PathBuf> {
     let stem = profiles::stem("load-data", "load-data", plate);
     [".csv", ".csv.gz", ".parquet"].iter().map(|ending| out.join(format!("{stem}{ending}"))).find(|path| path.is_file())
 }

@@ -29,9 +29,12 @@ use std::sync::atomic::AtomicBool;
 
 pub use bench_fetch::{Access, Options, Proxy, Retry};
 use bench_fetch::{Cause, Failure, Object, Remote, Report, Tally};
+use bench_images::Policy;
+use bench_images::prepare::{PrepareOptions, Recipe};
+use bench_images::sites::Rule;
 
-use super::failed;
-use crate::manifest::Manifest;
+use super::{failed, prepare};
+use crate::manifest::{Manifest, Plate};
 use crate::{Error, Progress};
 
 pub use images::{Sample, sample};
@@ -72,6 +75,19 @@ pub struct FetchRequest {
     pub dry_run: bool,
     /// Seed of sampling.
     pub seed: u64,
+    /// Prepares the images of each plate as soon as they are here, and removes the raw ones.
+    pub prepare: Option<PrepareInto>,
+}
+
+/// Where prepared plates go, and what is done to their images.
+#[derive(Clone, Debug)]
+pub struct PrepareInto {
+    /// Folder of the packed plates.
+    pub out: PathBuf,
+    /// What is done to each image.
+    pub recipe: Recipe,
+    /// Which fields are left out.
+    pub options: PrepareOptions,
 }
 
 /// What came of it.
@@ -102,6 +118,16 @@ pub struct Counts {
     pub fetched: usize,
     /// There already.
     pub present: usize,
+}
+
+impl Counts {
+    fn add(&mut self, other: Counts) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+        self.unknown += other.unknown;
+        self.fetched += other.fetched;
+        self.present += other.present;
+    }
 }
 
 /// Does a request.
@@ -163,11 +189,68 @@ impl Job<'_> {
             }
         }
         if wants("images") && !self.done.interrupted {
-            let objects = images::objects(self.request, self.manifest, &remote, &chosen, self.progress)?;
-            self.done.failures.extend(objects.missing);
-            self.get("images", &remote, &objects.wanted, &out)?;
+            // Where images are is known from tables alone: a dry run looks at them and throws them away.
+            let passing = tempfile::tempdir().map_err(failed("make a temporary folder"))?;
+            if self.request.dry_run {
+                let lacking: Vec<Plate> =
+                    chosen.iter().filter(|plate| images::table(&out, plate).is_none()).cloned().collect();
+                let (objects, _) = profiles::objects("load-data", self.manifest, &remote, &lacking, self.progress)?;
+                remote
+                    .fetch(&objects, passing.path(), &self.request.options, &Bar(self.progress), self.interrupted)
+                    .map_err(failed("fetch"))?;
+            }
+            let tables = [out.as_path(), passing.path()];
+            let Some(into) = self.request.prepare.as_ref().filter(|_| !self.request.dry_run) else {
+                return self.images(&remote, &chosen, &tables).map(|_| ());
+            };
+            for plate in &chosen {
+                if self.done.interrupted {
+                    break;
+                }
+                self.stream(&remote, plate, into)?;
+            }
         }
         Ok(())
+    }
+
+    /// The images of some plates; whether all of them are here.
+    fn images(&mut self, remote: &Remote, plates: &[Plate], tables: &[&Path]) -> Result<bool, Error> {
+        let before = self.done.failures.len();
+        let objects = images::objects(self.request, self.manifest, remote, plates, tables, self.progress)?;
+        let some = !objects.wanted.is_empty();
+        self.done.failures.extend(objects.missing);
+        self.get("images", remote, &objects.wanted, &self.request.out)?;
+        Ok(some && self.done.failures.len() == before && !self.done.interrupted)
+    }
+
+    /// The images of one plate, prepared and then removed. A plate that is prepared is not fetched again.
+    fn stream(&mut self, remote: &Remote, plate: &Plate, into: &PrepareInto) -> Result<(), Error> {
+        let (source, batch, barcode) = (&plate.source, &plate.batch, &plate.barcode);
+        if into.out.join(format!("{source}__{batch}__{barcode}.bplate")).is_file() {
+            self.progress.note(&format!("plate `{barcode}` is prepared already"));
+            return Ok(());
+        }
+        let out = self.request.out.clone();
+        if !self.images(remote, std::slice::from_ref(plate), &[out.as_path()])? && into.options.policy == Policy::Error
+        {
+            self.progress.note(&format!("plate `{barcode}` is not whole and was not prepared; its images are kept"));
+            return Ok(());
+        }
+        prepare::prepare(
+            &prepare::PrepareRequest {
+                input: out.clone(),
+                out: into.out.clone(),
+                recipe: into.recipe.clone(),
+                options: into.options,
+                sample: Rule::All,
+                shard: Shard::default(),
+                only: Some([source.clone(), batch.clone(), barcode.clone()]),
+                seed: self.request.seed,
+            },
+            self.progress,
+        )?;
+        let raw = out.join(source).join(batch).join(barcode);
+        std::fs::remove_dir_all(&raw).map_err(|source| Error::Write { path: raw, source })
     }
 
     fn bucket(&self) -> Result<Remote, Error> {
@@ -208,7 +291,10 @@ impl Job<'_> {
             (counts.fetched, counts.present) = (report.fetched, report.present);
             self.add(report);
         }
-        self.done.kinds.push((kind.to_owned(), counts));
+        match self.done.kinds.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, all)) => all.add(counts),
+            None => self.done.kinds.push((kind.to_owned(), counts)),
+        }
         Ok(())
     }
 
