@@ -56,11 +56,13 @@ pub(super) fn objects(
     let bucket = manifest.bucket.as_ref().and_then(|bucket| bucket.name.as_deref()).unwrap_or_default();
     let roles = roles(request, plates, progress)?;
     let mut images = Images { wanted: vec![], missing: vec![] };
+    let mut read = 0;
     for (at, plate) in plates.iter().enumerate() {
         progress.detail(&format!("images: plate {} of {}", at + 1, plates.len()));
         // A table that is not there was listed as missing.
         let Some(table) = tables.iter().find_map(|folder| table(folder, plate)) else { continue };
         let channels = load_data::read(&table, &CHANNELS, bucket)?;
+        read += 1;
         let chosen = choose(request, plate, channels, &roles);
         let lengths = lengths(remote, &chosen)?;
         for channel in chosen {
@@ -78,7 +80,22 @@ pub(super) fn objects(
             }
         }
     }
+    let named = !request.filter.wells.is_empty() || !request.filter.sites.is_empty();
+    if named && read > 0 && images.wanted.is_empty() && images.missing.is_empty() {
+        return Err(Error::Nothing {
+            message: format!(
+                "none of {read} plates has such fields (wells {}; sites {})",
+                words(&request.filter.wells),
+                words(&request.filter.sites)
+            ),
+            hint: "wells are written A01, sites as the load-data tables name them".into(),
+        });
+    }
     Ok(images)
+}
+
+fn words(names: &[String]) -> String {
+    if names.is_empty() { "all".to_owned() } else { names.join(", ") }
 }
 
 /// The load-data table of a plate that was fetched.
