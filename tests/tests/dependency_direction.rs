@@ -24,6 +24,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "bench-core",
                 "bench-data",
                 "bench-eval",
+                "bench-fetch",
                 "bench-geometry",
                 "bench-images",
                 "bench-chem",
