@@ -3,7 +3,7 @@
 //! # What
 //! A manifest is a TOML file in `data-manifests/`: where the bytes are and in which layout, under
 //! which licence, what its oddities are, which plates are bad, and whether they may be trained on.
-//! A CSV file beside it lists its plates, where that is known ([`plates`]). Manifests are embedded
+//! A CSV file beside it lists its plates, where that is known. Manifests are embedded
 //! in the program. Unknown keys, unknown columns and plates that occur twice are errors.
 //!
 //! # Why

@@ -1,5 +1,5 @@
 //! One channel of one field: a grey PNG of 8 or 16 bits, or a grey TIFF of 8 or 16 bits or of
-//! floating-point numbers ([`super::tiff_file`]).
+//! floating-point numbers (`tiff_file`).
 //!
 //! The kind is decided by the first bytes, not by the name. Checksums are verified and the whole
 //! file is decoded, so that a truncated file is an error that names it.
