@@ -9,6 +9,7 @@ pub mod aggregate;
 pub mod batch_probe;
 pub mod confounding;
 pub mod control;
+pub mod embedding;
 pub mod error;
 pub mod fold;
 pub mod metric;

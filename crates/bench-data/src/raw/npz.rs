@@ -5,10 +5,13 @@ use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use npyz::zip::ZipArchive;
+use zip::ZipArchive;
 
 use super::array::{ArrayFile, ArrayValues, Header, Metadata, Store};
 use crate::Error;
+
+/// What NumPy appends to the name of an array in its archive.
+const EXTENSION: &str = ".npy";
 
 /// Opens the matrix of an archive. `array` chooses among several; one-dimensional arrays of
 /// the matrix' length are its metadata unless a table is given.
@@ -82,7 +85,12 @@ pub(super) fn open(path: &Path, metadata: Option<&Path>, array: Option<&str>) ->
 fn archive_names(path: &Path) -> Result<Vec<String>, Error> {
     guarded(path, || {
         let archive = archive(path)?;
-        Ok(archive.file_names().filter_map(npyz::npz::array_name_from_file_name).map(str::to_owned).collect())
+        let mut names = Vec::new();
+        for name in archive.file_names() {
+            let name = name.map_err(|e| bad(path, &e))?;
+            names.extend(name.strip_suffix(EXTENSION).map(str::to_owned));
+        }
+        Ok(names)
     })
 }
 
@@ -95,7 +103,7 @@ pub(super) fn with_array<T>(
     guarded(path, || {
         let mut archive = archive(path)?;
         let mut entry = archive
-            .by_name(&npyz::npz::file_name_from_array_name(array))
+            .by_name(&format!("{array}{EXTENSION}"))
             .map_err(|e| Error::BadArray { file: format!("{}:{array}", path.display()), problem: e.to_string() })?;
         let size = entry.size();
         read(&mut entry, size)
@@ -103,9 +111,12 @@ pub(super) fn with_array<T>(
 }
 
 fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Error> {
-    let file = path.display().to_string();
-    let reader = File::open(path).map_err(|source| Error::Io { file: file.clone(), source })?;
-    ZipArchive::new(BufReader::new(reader)).map_err(|e| Error::BadArray { file, problem: e.to_string() })
+    let reader = File::open(path).map_err(|source| Error::Io { file: path.display().to_string(), source })?;
+    ZipArchive::new(BufReader::new(reader)).map_err(|e| bad(path, &e))
+}
+
+fn bad(path: &Path, problem: &impl ToString) -> Error {
+    Error::BadArray { file: path.display().to_string(), problem: problem.to_string() }
 }
 
 /// The zip crate is not written against hostile archives: a panic of its becomes an error here.

@@ -1,0 +1,125 @@
+//! Embedding metrics: one number from an embedding and the origin of its rows, without a fit.
+//!
+//! # What
+//! An [`EmbeddingMetric`] has a card and measures a [`Space`] (what depends on the features alone, computed once and
+//! shared: unit rows, the neighbour graph) under [`Roles`] (label, nuisance unit, layout). Permutation nulls
+//! change the roles and keep the space, so that a null costs no distance.
+//!
+//! # Sides
+//! [`Side::Batch`] asks how far the unit (source, batch, plate) is mixed; [`Side::Biology`] how well labels or
+//! compounds hold together; [`Side::Guard`] whether the embedding is degenerate, so that the others mean nothing.
+//!
+//! # Where it fits
+//! Beside [`crate::metric`], which scores predictions. A new metric is one file with a card and its registration line
+//! in [`METRICS`].
+
+use bench_core::{Card, suggest};
+
+use crate::Error;
+
+pub mod roles;
+pub mod space;
+
+pub use roles::Roles;
+pub use space::Space;
+
+/// What a metric speaks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// How far the nuisance unit is mixed.
+    Batch,
+    /// How well labels or compounds hold together.
+    Biology,
+    /// Whether the embedding is degenerate.
+    Guard,
+}
+
+/// The card of an embedding metric: the fixed headings, and what only these metrics have.
+#[derive(Clone, Copy, Debug)]
+pub struct EmbeddingCard {
+    /// The fixed headings.
+    pub card: Card,
+    /// What it speaks about.
+    pub side: Side,
+    /// Whose definition it follows where there are several, e.g. `scib-metrics 0.6`.
+    pub dialect: &'static str,
+    /// The control embedding that must score best: `one-hot-label`, `noise`, ...; empty if none is defined.
+    pub best: &'static str,
+    /// The control embedding that must score worst.
+    pub worst: &'static str,
+}
+
+/// A value, and what it is made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// The value.
+    pub value: f64,
+    /// Rows (or queries) that count.
+    pub n: usize,
+    /// Contribution of each treated row, `NaN` for rows that do not count; empty if the value is no mean over rows.
+    /// The value is the mean over rows, or of the means over `mean_over`.
+    pub rows: Vec<f64>,
+    /// What the rows are averaged within first.
+    pub mean_over: MeanOver,
+    /// The value by label, compound, source, ...: what a reader drills down to.
+    pub parts: Vec<Part>,
+}
+
+/// Within what rows are averaged before the means are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MeanOver {
+    /// All rows alike.
+    #[default]
+    Rows,
+    /// Rows of a label, then labels.
+    Labels,
+    /// Rows of a compound, then compounds.
+    Compounds,
+}
+
+/// The value of one group.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// `label`, `compound`, `source`, `batch`, `plate`, `position` or a pair such as `source-source`.
+    pub unit: &'static str,
+    /// Name of the group.
+    pub name: String,
+    /// Rows or queries.
+    pub n: usize,
+    /// Value.
+    pub value: f64,
+    /// Permutation or exact p value, where the metric has one per group.
+    pub p: Option<f64>,
+}
+
+/// A metric of an embedding.
+pub trait EmbeddingMetric: Send + Sync {
+    /// What it is.
+    fn card(&self) -> &'static EmbeddingCard;
+
+    /// Whether it is measured once per nuisance unit (source, batch, plate) or once.
+    fn per_unit(&self) -> bool {
+        self.card().side == Side::Batch
+    }
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// The reason why it is not defined for these rows.
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String>;
+}
+
+/// All embedding metrics, in order of report.
+pub static METRICS: [&dyn EmbeddingMetric; 0] = [];
+
+/// The metric of an id.
+///
+/// # Errors
+/// An unknown id, with the closest valid one.
+pub fn lookup(id: &str) -> Result<&'static dyn EmbeddingMetric, Error> {
+    METRICS.into_iter().find(|metric| metric.card().card.id == id).ok_or_else(|| Error::UnknownId {
+        kind: "embedding metric",
+        id: id.to_owned(),
+        suggestion: suggest::closest(id, METRICS.iter().map(|metric| metric.card().card.id)).map(str::to_owned),
+    })
+}
