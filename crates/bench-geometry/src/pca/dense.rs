@@ -12,7 +12,7 @@ use rayon::prelude::*;
 const ROWS: usize = 64;
 
 /// `out = a b`, with `a`: `[m, k]`, `b`: `[k, n]`, `out`: `[m, n]`.
-pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize, n: usize) {
+pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize, n: usize) {
     assert_eq!((a.len(), b.len(), out.len()), (m * k, k * n, m * n), "shapes of a product agree");
     if m * k * n == 0 {
         out.fill(0.0);
@@ -28,7 +28,7 @@ pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize
 
 /// `out += a' b`, with `a`: `[m, p]`, `b`: `[m, q]`, `out`: `[p, q]`. With `upper_only`, blocks
 /// wholly below the diagonal are left alone.
-pub(crate) fn add_transposed(
+pub fn add_transposed(
     a: &[f64],
     b: &[f64],
     out: &mut [f64],
@@ -98,7 +98,7 @@ unsafe fn product(
 }
 
 /// Copies the upper triangle of a square matrix into the lower one.
-pub(crate) fn mirror(a: &mut [f64], n: usize) {
+pub fn mirror(a: &mut [f64], n: usize) {
     for i in 1..n {
         for j in 0..i {
             a[i * n + j] = a[j * n + i];
@@ -107,7 +107,7 @@ pub(crate) fn mirror(a: &mut [f64], n: usize) {
 }
 
 /// Eigenvalues in descending order and the eigenvectors, one per row, of a symmetric matrix.
-pub(crate) fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     if n == 0 {
         return (Vec::new(), Vec::new());
     }
@@ -123,7 +123,7 @@ pub(crate) fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
 
 /// Orthonormalises the rows of `v` (`[l, d]`) in place, twice (Giraud et al. 2005: twice is
 /// enough). A row that depends on earlier ones becomes zero.
-pub(crate) fn orthonormalise(v: &mut [f64], d: usize) {
+pub fn orthonormalise(v: &mut [f64], d: usize) {
     let l = v.len() / d.max(1);
     for i in 0..l {
         let (done, rest) = v.split_at_mut(i * d);
@@ -143,7 +143,7 @@ pub(crate) fn orthonormalise(v: &mut [f64], d: usize) {
 
 /// Replaces zero rows of an otherwise orthonormal `v` (`[l, d]`, `l <= d`) by unit vectors made
 /// orthogonal to the others, so that all rows are orthonormal.
-pub(crate) fn complete(v: &mut [f64], d: usize) {
+pub fn complete(v: &mut [f64], d: usize) {
     let l = v.len() / d.max(1);
     for i in 0..l {
         if norm(&v[i * d..(i + 1) * d]) > 0.5 {
@@ -168,7 +168,7 @@ pub(crate) fn complete(v: &mut [f64], d: usize) {
 }
 
 /// Inner product, in eight interleaved sums of a fixed order.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a_head, a_tail) = a.as_chunks::<8>();
     let (b_head, b_tail) = b.as_chunks::<8>();
