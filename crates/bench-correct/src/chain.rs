@@ -282,7 +282,9 @@ mod tests {
         assert_eq!(chain.short(), "mad > int > select(na=0.1) > sphere(method=pca, epsilon=0.001)");
         let again = Chain::parse(&chain.canonical()).unwrap();
         assert_eq!(again.canonical(), chain.canonical());
-        assert!(chain.canonical().starts_with("mad(by=plate, on=controls, constant=1.4826, epsilon=0, defect=none) > "));
+        assert!(
+            chain.canonical().starts_with("mad(by=plate, on=controls, constant=1.4826, epsilon=0, defect=none) > ")
+        );
         assert!(chain.is_transductive() && !chain.wants_covariate());
         assert_eq!(Chain::parse("none").unwrap().canonical(), "none");
         assert_eq!(Chain::parse("mad-source").unwrap().short(), "mad(by=source)");

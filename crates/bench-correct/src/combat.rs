@@ -190,7 +190,10 @@ impl Model {
             deviation.iter().zip(&spread).map(|(s, spread)| if *s > 1e-12 * spread { *s } else { 0.0 }).collect();
         let varying: Vec<usize> = (0..d).filter(|&col| deviation[col] > 0.0).collect();
         if varying.len() < 2 {
-            return Err(refuse("the table".to_owned(), "its priors need at least two features that vary within batches"));
+            return Err(refuse(
+                "the table".to_owned(),
+                "its priors need at least two features that vary within batches",
+            ));
         }
 
         let standardised =
@@ -266,8 +269,7 @@ impl Model {
         let Some((mean, deviation)) = &self.controls else {
             return Err(Error::NoControls { step, group: "the rows of the fit".to_owned() });
         };
-        let controls: Vec<u32> =
-            group.rows.iter().copied().filter(|&row| origin.is_control(row as usize)).collect();
+        let controls: Vec<u32> = group.rows.iter().copied().filter(|&row| origin.is_control(row as usize)).collect();
         if controls.is_empty() {
             return Err(Error::NoControls { step, group: group.words() });
         }
@@ -463,8 +465,7 @@ fn shrink(moments: &[(f64, f64)], rows: usize) -> Option<(Vec<f64>, Vec<f64>)> {
             let new_shift = if weight > 0.0 { (t2 * n * mean + scale[at] * shift_mean) / weight } else { mean };
             let squares = (n - 1.0) * variance + n * (mean - new_shift).powi(2);
             // Variances that are all alike have a prior without spread: it decides.
-            let new_scale =
-                if s2 > 0.0 { (0.5 * squares + b) / (n / 2.0 + a - 1.0) } else { variance_mean };
+            let new_scale = if s2 > 0.0 { (0.5 * squares + b) / (n / 2.0 + a - 1.0) } else { variance_mean };
             change = change.max(relative(new_shift, shift[at])).max(relative(new_scale, scale[at]));
             (shift[at], scale[at]) = (new_shift, new_scale);
         }

@@ -1,11 +1,13 @@
 //! What a correction is: a card, a fit on the rows that the card declares, an application to any rows.
 
 use bench_core::{Card, Factor, Matrix, Seed};
+use serde::Serialize;
 
 use crate::{Error, Origin};
 
 /// Which rows a fit sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// All rows of the fit.
     All,
@@ -16,7 +18,7 @@ pub enum Scope {
 }
 
 /// One parameter of a correction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Parameter {
     /// Name, as in `mad(by=plate)`.
     pub name: &'static str,
@@ -29,7 +31,7 @@ pub struct Parameter {
 }
 
 /// The card of a correction: the fixed headings, and what only corrections have.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct CorrectionCard {
     /// The fixed headings.
     pub card: Card,

@@ -90,8 +90,7 @@ impl Correction for FastMnn {
         for (group, batch) in groups.iter().zip(&mut parts).skip(1) {
             // The reference has lost these directions; the batch must, to be compared with it.
             removed.iter().for_each(|vector| flatten(batch, vector));
-            let pairs =
-                mutual(Points { data: &merged, cols: k }, Points { data: batch, cols: k }, self.k);
+            let pairs = mutual(Points { data: &merged, cols: k }, Points { data: batch, cols: k }, self.k);
             if pairs.is_empty() {
                 let why = "it has no mutual nearest neighbours; raise `k`".to_owned();
                 return Err(Error::Fit { step: step.to_owned(), group: group.words(), why });

@@ -304,7 +304,8 @@ impl<'a> State<'a> {
             self.assign();
             objectives.push(self.objective());
             if objectives.len() > WINDOW {
-                let sum = |from: usize| objectives[objectives.len() - from - WINDOW..objectives.len() - from].iter().sum();
+                let sum =
+                    |from: usize| objectives[objectives.len() - from - WINDOW..objectives.len() - from].iter().sum();
                 let (before, now): (f64, f64) = (sum(1), sum(0));
                 if ((before - now) / before).abs() < settles {
                     break;
@@ -446,7 +447,10 @@ impl<'a> State<'a> {
     }
 
     fn shares(&self, rows: &[u32]) -> Vec<f64> {
-        rows.iter().flat_map(|&row| &self.assigned[row as usize * self.k..(row as usize + 1) * self.k]).copied().collect()
+        rows.iter()
+            .flat_map(|&row| &self.assigned[row as usize * self.k..(row as usize + 1) * self.k])
+            .copied()
+            .collect()
     }
 
     fn finish(self, rows: &Rows<'_>, groups: &[Group]) -> Result<Harmonised, Error> {
@@ -533,8 +537,7 @@ impl Harmonised {
 
     /// Batch terms of a batch that was not fitted, from its controls.
     fn mapped(&self, matrix: &Matrix, origin: &Origin, group: &Group) -> Result<Vec<f64>, Error> {
-        let controls: Vec<u32> =
-            group.rows.iter().copied().filter(|&row| origin.is_control(row as usize)).collect();
+        let controls: Vec<u32> = group.rows.iter().copied().filter(|&row| origin.is_control(row as usize)).collect();
         if controls.is_empty() {
             return Err(Error::NoControls { step: CARD.card.id.to_owned(), group: group.words() });
         }

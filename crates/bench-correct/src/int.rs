@@ -211,8 +211,7 @@ impl Learner for Landmarks {
         let count = self.most.min(matrix.rows()).max(1);
         Ok(per_column(matrix, |_, values| {
             values.sort_unstable_by(f64::total_cmp);
-            let at = |i: usize| if count == 1 { 0.0 } else { i as f64 / (count - 1) as f64 };
-            (0..count).map(|i| bench_core::number::quantile_sorted(values, at(i))).collect()
+            (0..count).map(|i| landmark(values, i, count)).collect()
         }))
     }
 
@@ -233,6 +232,20 @@ impl Learner for Landmarks {
             normal::quantile(probability).clamp(clip, highest)
         })
     }
+}
+
+/// The `i`-th of `count` landmarks of sorted values, with the rounding of NumPy's percentiles: whether a value equals its
+/// landmark decides where ties are put.
+fn landmark(sorted: &[f64], i: usize, count: usize) -> f64 {
+    let last = sorted.len() - 1;
+    if count == 1 || i + 1 == count {
+        return sorted[if count == 1 { 0 } else { last }];
+    }
+    let share = i as f64 * (1.0 / (count - 1) as f64) * 100.0 / 100.0;
+    let place = share * last as f64;
+    let (low, part) = ((place.floor() as usize).min(last), place - place.floor());
+    let (a, b) = (sorted[low], sorted[(low + 1).min(last)]);
+    if part < 0.5 { a + (b - a) * part } else { b - (b - a) * (1.0 - part) }
 }
 
 /// Where `value` lies among ascending landmarks, as a share of their number; of equal landmarks the last (`upper`) or

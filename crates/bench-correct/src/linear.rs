@@ -5,7 +5,6 @@
 
 use bench_core::Matrix;
 use bench_geometry::pca::dense;
-use faer::MatRef;
 use rayon::prelude::*;
 
 /// Rows converted and multiplied at a time.
@@ -141,21 +140,15 @@ impl Spectrum {
         for_each_block(matrix, mean, factor, |_, block, _| {
             stack.extend_from_slice(block);
             if stack.len() / d > 3 * d + BLOCK {
-                stack = triangle(&stack, d);
+                stack = dense::triangle(&stack, d);
             }
         });
         if stack.len() / d > 2 * d {
-            stack = triangle(&stack, d);
+            stack = dense::triangle(&stack, d);
         }
-        let decomposition = MatRef::from_row_major_slice(&stack, stack.len() / d, d)
-            .thin_svd()
-            .expect("the singular values of a finite matrix converge");
-        let k = n.min(d);
-        let (values, v) = (decomposition.S().column_vector(), decomposition.V());
-        let mut vectors: Vec<f64> =
-            (0..k).flat_map(|i| (0..d).map(move |j| (j, i))).map(|(j, i)| v[(j, i)]).collect();
+        let (singular, mut vectors) = dense::singular(&stack, d);
         vectors.chunks_exact_mut(d).for_each(fix_sign);
-        Self { rows: n, cols: d, singular: (0..k).map(|i| values[i]).collect(), vectors }
+        Self { rows: n, cols: d, singular, vectors }
     }
 
     /// Number of singular values above rounding, by NumPy's rule.
@@ -164,13 +157,6 @@ impl Spectrum {
         let floor = largest * self.rows.max(self.cols) as f64 * f64::EPSILON;
         self.singular.iter().filter(|&&value| value > floor).count()
     }
-}
-
-/// The triangle R of a QR decomposition of `[m, d]` rows, `m > d`.
-fn triangle(rows: &[f64], d: usize) -> Vec<f64> {
-    let qr = MatRef::from_row_major_slice(rows, rows.len() / d, d).qr();
-    let r = qr.thin_R();
-    (0..d).flat_map(|i| (0..d).map(move |j| (i, j))).map(|(i, j)| if j < i { 0.0 } else { r[(i, j)] }).collect()
 }
 
 /// Makes the loading of largest size positive; of equal ones, the first.

@@ -48,7 +48,12 @@ pub(crate) static CARD: CorrectionCard = CorrectionCard {
     dialect: "Haghverdi et al. or mnnpy 0.1.9",
     parameters: &[
         parameter::unit("batch"),
-        Parameter { name: "dialect", default: "exact", values: "exact or mnnpy", what: "whether mnnpy's slips are kept" },
+        Parameter {
+            name: "dialect",
+            default: "exact",
+            values: "exact or mnnpy",
+            what: "whether mnnpy's slips are kept",
+        },
         Parameter { name: "k", default: "20", values: "a whole number of at least 1", what: "neighbours" },
         Parameter { name: "sigma", default: "1", values: "a number above 0", what: "width of the smoothing" },
         Parameter {
@@ -233,9 +238,8 @@ impl Mnn {
     fn lengthen(&self, reference: Points<'_>, own: Points<'_>, moves: &mut [f64]) {
         let d = own.cols;
         let (mut along, mut inner) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-        let squares = [reference, own].map(|points| -> Vec<f64> {
-            points.data.par_chunks(d).map(|row| dense::dot(row, row)).collect()
-        });
+        let squares = [reference, own]
+            .map(|points| -> Vec<f64> { points.data.par_chunks(d).map(|row| dense::dot(row, row)).collect() });
         let mut factors = Vec::with_capacity(own.rows());
         for (block, shifts) in own.data.chunks(BLOCK * d).zip(moves.chunks(BLOCK * d)) {
             let rows = block.len() / d;
@@ -255,7 +259,8 @@ impl Mnn {
                         return 1.0;
                     }
                     let values = &block[row * d..(row + 1) * d];
-                    let (place, square) = (dense::dot(values, &direction[row * d..(row + 1) * d]), dense::dot(values, values));
+                    let (place, square) =
+                        (dense::dot(values, &direction[row * d..(row + 1) * d]), dense::dot(values, values));
                     // Place along the move and exponent of the weight, by the distance from the line of the move.
                     let seen = |at: usize| -> Vec<(f64, f64)> {
                         let points = squares[at].len();

@@ -1,12 +1,13 @@
 //! Parameters of a correction: given as text, checked once, written back in canonical form.
 
 use bench_core::suggest;
+use serde::Serialize;
 
-use crate::correction::Parameter;
 use crate::Error;
+use crate::correction::Parameter;
 
 /// A parameter with its value, in canonical form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
     /// Name.
     pub name: &'static str,
@@ -82,12 +83,7 @@ impl Reader {
     }
 
     /// A number for which `accept` holds; `why` says what it must be.
-    pub(crate) fn number(
-        &mut self,
-        name: &'static str,
-        accept: impl Fn(f64) -> bool,
-        why: &str,
-    ) -> Result<f64, Error> {
+    pub(crate) fn number(&mut self, name: &'static str, accept: impl Fn(f64) -> bool, why: &str) -> Result<f64, Error> {
         let text = self.text(name);
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() && accept(value) => {

@@ -98,7 +98,9 @@ impl Correction for Scanorama {
         let matched = self.matched(rows.matrix, &groups.iter().map(|g| g.rows.as_slice()).collect::<Vec<_>>());
         let mut parts: Vec<Vec<f64>> = groups
             .iter()
-            .map(|group| group.rows.iter().flat_map(|&row| rows.matrix.row(row as usize)).map(|&v| f64::from(v)).collect())
+            .map(|group| {
+                group.rows.iter().flat_map(|&row| rows.matrix.row(row as usize)).map(|&v| f64::from(v)).collect()
+            })
             .collect();
         let joined = self.assemble(&mut parts, &matched, d);
         let mut notes = Vec::new();
@@ -131,7 +133,8 @@ impl Scanorama {
                     continue;
                 }
                 let others: Vec<f64> = units[range.clone()].iter().flatten().copied().collect();
-                let lists = nearest(Points { data: unit, cols: d }, Points { data: &others, cols: d }, self.k, self.distance);
+                let lists =
+                    nearest(Points { data: unit, cols: d }, Points { data: &others, cols: d }, self.k, self.distance);
                 for (row, list) in lists.iter().enumerate() {
                     for &(_, at) in list {
                         let (mut other, mut at) = (range.start, at as usize);
@@ -236,8 +239,7 @@ impl Scanorama {
         if sums.is_empty() {
             return;
         }
-        let matched: Vec<f64> =
-            sums.keys().flat_map(|&(a, row)| &parts[a][row as usize * d..][..d]).copied().collect();
+        let matched: Vec<f64> = sums.keys().flat_map(|&(a, row)| &parts[a][row as usize * d..][..d]).copied().collect();
         let vectors: Vec<f64> = sums.values().flat_map(|(sum, _)| sum).copied().collect();
         let counts: Vec<f64> = sums.values().map(|(_, count)| *count).collect();
         for &a in from {

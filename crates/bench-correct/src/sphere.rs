@@ -21,7 +21,8 @@
 //! # Reference
 //! Kessy, Lewin, Strimmer 2018; pycytominer `Spherize` as of 1.7.1 (1.3.0 to 1.7.0 do not whiten); Ledoit and Wolf
 //! 2004 as in scikit-learn.
-//! Parity: the sign of `pca` axes is fixed here (largest loading positive), in NumPy it is arbitrary. With n <= d and
+//! Parity: reference rows of too low a rank are refused; pycytominer means to, but its check never fails, and it divides by
+//! epsilon. The sign of `pca` axes is fixed here (largest loading positive), in NumPy it is arbitrary. With n <= d and
 //! `pca`, the axes without data are any orthonormal completion.
 
 use bench_core::{Card, Matrix};
@@ -134,8 +135,7 @@ impl Sphere {
             let value = |at: usize| if at < rank { spectrum.singular[at] } else { weakest };
             return Ok((0..d).map(|at| divisor.sqrt() / (value(at) + self.epsilon)).collect());
         }
-        let eigen: Vec<f64> =
-            (0..d).map(|at| spectrum.singular.get(at).map_or(0.0, |s| s * s / divisor)).collect();
+        let eigen: Vec<f64> = (0..d).map(|at| spectrum.singular.get(at).map_or(0.0, |s| s * s / divisor)).collect();
         let mean = eigen.iter().sum::<f64>() / d as f64;
         if mean == 0.0 {
             return Self::refuse(group, "no feature varies over the reference rows".to_owned());

@@ -39,13 +39,15 @@ pub(crate) fn experiment(per_batch: usize, cols: usize, batches: usize, seed: u6
     let mut draw = |n: usize, scale: f64| (0..n).map(|_| stream.normal() * scale).collect::<Vec<f64>>();
     let (centre, shift, scale) = (draw(3 * cols, 1.5), draw(batches * cols, 0.7), draw(batches * cols, 0.2));
     let values = draw(per_batch * batches * cols, 1.0);
+    // What all features share, so that their correlation has a knee.
+    let common = draw(per_batch * batches, 1.0);
     let (mut data, mut batch, mut plate, mut control) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for b in 0..batches {
         for i in 0..per_batch {
             let cluster = i % 4;
             for col in 0..cols {
                 let effect = if cluster == 3 { 0.0 } else { centre[cluster * cols + col] };
-                let value = values[(b * per_batch + i) * cols + col] * 0.5 + effect;
+                let value = values[(b * per_batch + i) * cols + col] * 0.5 + common[b * per_batch + i] + effect;
                 data.push((value * scale[b * cols + col].exp() + shift[b * cols + col]) as f32);
             }
             batch.push(format!("b{b}"));

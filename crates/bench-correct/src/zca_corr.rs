@@ -86,10 +86,10 @@ impl Learner for ZcaCorr {
         let factor: Vec<f64> =
             population.iter().map(|v| if *v > 0.0 { 1.0 / (v * correction).sqrt() } else { 0.0 }).collect();
         let spectrum = Spectrum::of(matrix, &mean, Some(&factor));
-        let eigen: Vec<f64> =
-            (0..d).map(|at| spectrum.singular.get(at).map_or(0.0, |s| s * s / divisor)).collect();
+        let eigen: Vec<f64> = (0..d).map(|at| spectrum.singular.get(at).map_or(0.0, |s| s * s / divisor)).collect();
         let Some(at) = knee(&eigen, 1.0) else {
-            let why = format!("the eigenvalues of {d} features over {n} rows have no knee; use `sphere` with shrinkage");
+            let why =
+                format!("the eigenvalues of {d} features over {n} rows have no knee; use `sphere` with shrinkage");
             return Err(refuse(why));
         };
         let least = eigen[at] / self.divisor;

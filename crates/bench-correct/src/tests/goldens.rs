@@ -79,9 +79,12 @@ fn sphering_is_that_of_pycytominer() {
             let key = format!("sphere-{method}");
             let chain = format!("sphere(method={method}, epsilon=1e-6)");
             let table = table(name);
-            if goldens[name][&key].is_string() {
+            // pycytominer refuses a constant feature for `-cor` alone: its check of the rank for the others can never fail
+            // (`not center & ...`), and it multiplies the direction without data by a million.
+            if name == "ugly" {
+                assert_eq!(goldens[name][&key].is_string(), method.ends_with("-cor"));
                 let input = FitInput { matrix: &table.matrix, origin: &table.origin, covariate: None, seed: Seed(1) };
-                assert!(Chain::parse(&chain).unwrap().fit(&input).is_err(), "{name}: pycytominer refuses {method}");
+                assert!(Chain::parse(&chain).unwrap().fit(&input).is_err(), "{name}: {method}");
                 continue;
             }
             let mut ours = corrected(&table, &chain, None).take(&table.shown);
@@ -158,7 +161,8 @@ fn normal_scores_are_those_of_scipy_and_scikit_learn() {
     let ours = corrected(&table, "int(dialect=ordinal)", None);
     let n = ours.rows() as f64;
     for col in [0, 1, 3, 5] {
-        let mut distinct: Vec<f32> = (0..31).filter(|row| ![5, 20, 21].contains(row)).map(|row| ours.row(row)[col]).collect();
+        let mut distinct: Vec<f32> =
+            (0..31).filter(|row| ![5, 20, 21].contains(row)).map(|row| ours.row(row)[col]).collect();
         distinct.sort_unstable_by(f32::total_cmp);
         assert!(distinct.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(ours.row(3), ours.row(5));
@@ -257,7 +261,8 @@ fn closed_forms_are_those_of_numpy() {
         let mut ours = corrected(&table, "pca-cs(by=batch, components=5)", None).take(&table.shown);
         let theirs = numbers(&goldens[name]["pca-cs"]);
         for col in 0..5 {
-            let agreement: f64 = (0..ours.rows()).map(|row| f64::from(ours.row(row)[col]) * theirs[row * 5 + col]).sum();
+            let agreement: f64 =
+                (0..ours.rows()).map(|row| f64::from(ours.row(row)[col]) * theirs[row * 5 + col]).sum();
             if agreement < 0.0 {
                 ours.data_mut().iter_mut().skip(col).step_by(5).for_each(|value| *value = -*value);
             }
@@ -280,10 +285,9 @@ fn neighbour_methods_follow_their_definitions_and_scanorama() {
     let goldens = golden("correct_neighbours.json");
     for name in ["generated", "real"] {
         let table = table(name);
-        for (key, chain, tolerance) in [
-            ("mnn-exact", "mnn(k=10, sigma=0.5)", 1e-6),
-            ("mnn-mnnpy", "mnn(k=10, sigma=1, dialect=mnnpy)", 1e-6),
-        ] {
+        for (key, chain, tolerance) in
+            [("mnn-exact", "mnn(k=10, sigma=0.5)", 1e-6), ("mnn-mnnpy", "mnn(k=10, sigma=1, dialect=mnnpy)", 1e-6)]
+        {
             let ours = corrected(&table, chain, None).take(&table.shown);
             compare(&format!("{name}: {chain}"), &ours, &goldens[name][key], tolerance);
         }

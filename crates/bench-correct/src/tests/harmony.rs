@@ -9,7 +9,8 @@ use crate::{Chain, FitInput, Fitted, Origin};
 fn input(name: &str) -> (Matrix, Origin) {
     let all = if name == "large" { golden("correct_harmony.json") } else { golden("correct_inputs.json") };
     let table = &all[name];
-    let batch: Vec<String> = table["batch"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
+    let batch: Vec<String> =
+        table["batch"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
     let values: Vec<f32> = numbers(&table["x"]).into_iter().map(|v| v as f32).collect();
     let rows = batch.len();
     (Matrix::new(rows, values.len() / rows, values), origin(&batch, &batch, vec![false; rows]))
@@ -64,11 +65,15 @@ fn both_dialects_end_where_two_seeds_of_the_package_do() {
                         .fold(1.0, f64::min);
                     best = best.max(least);
                     last = last.min(objectives(fitted.notes()).1);
+                    println!("{what}: {}", fitted.notes()[0]);
                 }
                 println!("{what}: correlation {best:.5}, objective {last:.4} in {lowest:.4} to {highest:.4}");
                 let between = run["between_seeds"].as_f64().unwrap();
                 assert!(best > between.min(0.99), "{what}: correlation {best}, between seeds of harmonypy {between}");
-                assert!(last > 0.95 * lowest && last < 1.05 * highest, "{what}: objective {last}, {lowest} to {highest}");
+                assert!(
+                    last > 0.95 * lowest && last < 1.05 * highest,
+                    "{what}: objective {last}, {lowest} to {highest}"
+                );
             }
         }
     }

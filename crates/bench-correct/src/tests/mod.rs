@@ -3,3 +3,4 @@
 mod goldens;
 mod harmony;
 mod promises;
+mod recipe;

@@ -28,13 +28,7 @@ pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize, n: us
 
 /// `out += a' b`, with `a`: `[m, p]`, `b`: `[m, q]`, `out`: `[p, q]`. With `upper_only`, blocks
 /// wholly below the diagonal are left alone.
-pub fn add_transposed(
-    a: &[f64],
-    b: &[f64],
-    out: &mut [f64],
-    (m, p, q): (usize, usize, usize),
-    upper_only: bool,
-) {
+pub fn add_transposed(a: &[f64], b: &[f64], out: &mut [f64], (m, p, q): (usize, usize, usize), upper_only: bool) {
     assert_eq!((a.len(), b.len(), out.len()), (m * p, m * q, p * q), "shapes of a product agree");
     if m * p * q == 0 {
         return;
@@ -119,6 +113,28 @@ pub fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let sorted = order.clone().map(|i| values[i]).collect();
     let rows = order.flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| vectors[(j, i)]).collect();
     (sorted, rows)
+}
+
+/// Singular values, descending, and the right singular vectors, one per row, of `rows` `[m, d]`: `min(m, d)` of both.
+pub fn singular(rows: &[f64], d: usize) -> (Vec<f64>, Vec<f64>) {
+    let m = rows.len() / d.max(1);
+    if m * d == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let decomposition =
+        MatRef::from_row_major_slice(rows, m, d).thin_svd().expect("the singular values of a finite matrix converge");
+    let (values, v) = (decomposition.S().column_vector(), decomposition.V());
+    let k = m.min(d);
+    let vectors = (0..k).flat_map(|i| (0..d).map(move |j| (j, i))).map(|(j, i)| v[(j, i)]).collect();
+    ((0..k).map(|i| values[i]).collect(), vectors)
+}
+
+/// The triangle R `[d, d]` of a QR decomposition of `rows` `[m, d]`, `m >= d`: its singular values and right singular
+/// vectors are those of the rows.
+pub fn triangle(rows: &[f64], d: usize) -> Vec<f64> {
+    let qr = MatRef::from_row_major_slice(rows, rows.len() / d, d).qr();
+    let r = qr.thin_R();
+    (0..d).flat_map(|i| (0..d).map(move |j| (i, j))).map(|(i, j)| if j < i { 0.0 } else { r[(i, j)] }).collect()
 }
 
 /// Orthonormalises the rows of `v` (`[l, d]`) in place, twice (Giraud et al. 2005: twice is
