@@ -109,7 +109,7 @@ fn many_points_become_an_image_layer_and_are_visible_in_the_png() {
     let map = |record| figures(record).expect("figures").into_iter().find(|f| f.id == "umap-1-emb-a").expect("a map");
     let (few, many) = (map(&few), map(&many));
     assert!(!few.svg.contains("<image"));
-    assert_eq!(many.svg.matches("<image").count(), 4);
+    assert_eq!(many.svg.matches("<image").count(), 5);
     assert!(many.caption.contains("2,500 of 3,333 points shown"), "{}", many.caption);
     assert!(many.svg.contains("… and 32 more"), "48 plates, 16 named");
     // The first model's colour of the layer, drawn by compositing.
