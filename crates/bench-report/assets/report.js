@@ -327,7 +327,7 @@ const visible = (colour, ground, ink) => {
     return (a + 0.05) / (b + 0.05);
   };
   let seen = colour;
-  for (let step = 1; step <= 8 && contrast(seen) < 1.7; step++) seen = colour.map((v, i) => Math.round(v + ((ink[i] - v) * step) / 8));
+  for (let step = 1; step <= 8 && contrast(seen) < (luminance(ground) > 0.5 ? 1.25 : 1.8); step++) seen = colour.map((v, i) => Math.round(v + ((ink[i] - v) * step) / 8));
   return seen;
 };
 // Multiples of a stride near the golden section: no group is painted over another.
@@ -369,7 +369,7 @@ const atlas = (group, list) => {
   const choice = make("fieldset", {}, make("legend", {}, "Colour by"), ...by.map((c, at) =>
     make("label", {}, make("input", { type: "radio", name: `by-${maps.size}`, value: String(at), checked: at === 0, on: { change: () => { state.by = at; state.picked.clear(); changed(); } } }), ` ${c.name}`)));
   const grid = make("div", { class: "grid" });
-  const frame = make("div", { class: "atlas" },
+  const frame = make("div", { class: list.length === 1 ? "atlas single" : "atlas" },
     choice,
     make("div", { class: "tools", role: "group", "aria-label": "Tools of the maps" }, mode, saveButton, clear, status),
     make("div", { class: "body" }, grid, make("div", {}, legendTitle, legend)));
@@ -407,31 +407,44 @@ const atlas = (group, list) => {
     const word = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
     pixels.fill(word(ground));
     const radius = scale * Math.min(3.2, Math.max(0.9, 280 / Math.sqrt(n))) * Math.min(2, Math.sqrt(panel.zoom));
-    const stamps = SHAPES.map((_, shape) => stamp(shape, radius));
-    const codes = colouring().codes;
-    const blend = (at, [r, g, b], cover) => {
-      const under = pixels[at];
-      const rest = 256 - cover;
-      const red = (r * cover + (under & 255) * rest) >> 8;
-      const green = (g * cover + ((under >> 8) & 255) * rest) >> 8;
-      const blue = (b * cover + ((under >> 16) & 255) * rest) >> 8;
-      pixels[at] = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-    };
-    const draw = (i, colour) => {
-      const [px, py] = place(panel, i);
-      const [cx, cy] = [Math.round(px), Math.round(py)];
-      if (cx < -9 || cy < -9 || cx > side + 9 || cy > side + 9) return;
-      const full = word(colour);
-      for (const [dx, dy, cover] of stamps[shapeOf(codes[i])]) {
-        const [x, y] = [cx + dx, cy + dy];
-        if (x < 0 || y < 0 || x >= side || y >= side) continue;
-        if (cover > 250) pixels[y * side + x] = full;
-        else blend(y * side + x, colour, cover);
+    const reach = Math.ceil(1.5 * radius);
+    const stamps = SHAPES.map((_, shape) => {
+      const found = stamp(shape, radius);
+      return { at: Int32Array.from(found, ([dx, dy]) => dy * side + dx), dx: Int32Array.from(found, (p) => p[0]), dy: Int32Array.from(found, (p) => p[1]), cover: Uint16Array.from(found, (p) => p[2]) };
+    });
+    const { codes, levels } = colouring();
+    const shapes = levels.map((_, level) => stamps[shapeOf(level)]);
+    const { x: xs, y: ys } = panel;
+    const [step, left, top] = [(0.94 / 65535) * panel.zoom * side, (0.03 - panel.left) * panel.zoom * side, (0.97 - panel.top) * panel.zoom * side];
+    // No allocation from here on: this runs once a point.
+    const draw = (i, red, green, blue) => {
+      const cx = Math.round(left + step * xs[i]);
+      const cy = Math.round(top - step * ys[i]);
+      if (cx < -reach || cy < -reach || cx >= side + reach || cy >= side + reach) return;
+      const whole = cx >= reach && cy >= reach && cx < side - reach && cy < side - reach;
+      const full = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+      const { at, dx, dy, cover } = shapes[codes[i]];
+      const centre = cy * side + cx;
+      for (let k = 0; k < at.length; k++) {
+        if (!whole && (cx + dx[k] < 0 || cy + dy[k] < 0 || cx + dx[k] >= side || cy + dy[k] >= side)) continue;
+        const place = centre + at[k];
+        const c = cover[k];
+        if (c > 250) { pixels[place] = full; continue; }
+        const under = pixels[place];
+        const r = (red * c + (under & 255) * (256 - c)) >> 8;
+        const g = (green * c + ((under >> 8) & 255) * (256 - c)) >> 8;
+        const b = (blue * c + ((under >> 16) & 255) * (256 - c)) >> 8;
+        pixels[place] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
       }
     };
     const all = !state.selected && !state.picked.size;
-    if (!all) for (const i of order) if (!active(i)) draw(i, faint);
-    for (const i of order) if (all || active(i)) draw(i, colours[codes[i]]);
+    if (!all) for (let k = 0; k < n; k++) if (!active(order[k])) draw(order[k], faint[0], faint[1], faint[2]);
+    for (let k = 0; k < n; k++) {
+      const i = order[k];
+      if (!all && !active(i)) continue;
+      const colour = colours[codes[i]];
+      draw(i, colour[0], colour[1], colour[2]);
+    }
     context.putImageData(image, 0, 0);
     mark(panel);
   };
@@ -650,8 +663,8 @@ const atlas = (group, list) => {
     panel.tip = make("div", { class: "tip", role: "status", hidden: true });
     panel.box = make("div", {}, panel.base, panel.over, panel.tip);
     panel.figure = make("figure", { class: "map" }, panel.box,
-      make("figcaption", {}, make("strong", {}, `${map.method} of `, make("bdi", {}, map.model), ". "), `${map.note}.${map.trust ? ` Trustworthiness ${map.trust}.` : ""} `,
-        link("Zoom in", () => zoom(panel, 1.6)), " ", link("out", () => zoom(panel, 1 / 1.6)), " ", link("reset", () => { panel.zoom = 1; shift(panel, 0, 0); })));
+      make("figcaption", {}, make("strong", {}, `${map.method} of `, make("bdi", {}, map.model), ". "), `${map.note}.${map.trust ? ` Trustworthiness ${map.trust}.` : ""}`),
+      make("div", { class: "tools" }, link("Zoom in", () => zoom(panel, 1.6)), link("Zoom out", () => zoom(panel, 1 / 1.6)), link("Whole map", () => { panel.zoom = 1; shift(panel, 0, 0); })));
     grid.append(panel.figure);
     maps.set(map.id, () => saveText(pointsCsv(), `${map.id}.csv`, "text/csv"));
 

@@ -194,6 +194,7 @@ fn values(
         control_tables => tables(&[table::controls(view)]),
         warnings => record.warnings.iter().take(200).map(|w| text::shorten(w, 1000)).collect::<Vec<_>>(),
         more_warnings => record.warnings.len().saturating_sub(200),
+        gaps => tables(&[table::gaps(view)]),
         gap_tables => tables(&[table::missing(view)]),
         audit_tables => tables(&[table::splits(view), table::fits(view)]),
         essay => methods::essay(&record.suite.essay),

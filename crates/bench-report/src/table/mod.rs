@@ -11,6 +11,7 @@ use crate::{Artifact, number, text};
 mod behind;
 mod build;
 mod details;
+mod gaps;
 mod leaderboard;
 mod paper;
 mod seeds;
@@ -20,6 +21,7 @@ pub(crate) use write::push_record;
 
 pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
+pub(crate) use gaps::gaps;
 pub(crate) use leaderboard::leaderboard;
 pub(crate) use paper::{generalisation, retrieval, training};
 pub(crate) use seeds::over_seeds;
