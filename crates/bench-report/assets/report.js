@@ -605,7 +605,7 @@ const atlas = (group, list) => {
     const counts = new Map();
     let total = 0;
     if (!all) for (let i = 0; i < n; i++) if (active(i)) { total++; counts.set(c.codes[i], (counts.get(c.codes[i]) ?? 0) + 1); }
-    const most = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 4).map(([level, k]) => `${c.levels[level].slice(0, 30)} ${count(k)}`);
+    const most = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 4).map(([level, k]) => `\u2068${c.levels[level].slice(0, 30)}\u2069 ${count(k)}`);
     status.textContent = all ? "" : `${count(total)} of ${count(n)} points: ${most.join(", ")}${counts.size > 4 ? ", …" : ""}`;
     saveButton.textContent = all ? `Save all ${count(n)} rows, CSV` : `Save ${count(total)} rows, CSV`;
   };
@@ -661,7 +661,7 @@ const atlas = (group, list) => {
     panel.base = make("canvas", { "aria-hidden": "true" });
     panel.over = make("canvas", { tabindex: "0", role: "application", "aria-label": `${map.method} of ${map.model}, ${map.note}. Arrow keys go from point to point, Enter highlights the level of a point, plus and minus zoom, Escape clears.` });
     panel.tip = make("div", { class: "tip", role: "status", hidden: true });
-    panel.box = make("div", {}, panel.base, panel.over, panel.tip);
+    panel.box = make("div", { class: "box" }, panel.base, panel.over, panel.tip);
     panel.figure = make("figure", { class: "map" }, panel.box,
       make("figcaption", {}, make("strong", {}, `${map.method} of `, make("bdi", {}, map.model), ". "), `${map.note}.${map.trust ? ` Trustworthiness ${map.trust}.` : ""}`),
       make("div", { class: "tools" }, link("Zoom in", () => zoom(panel, 1.6)), link("Zoom out", () => zoom(panel, 1 / 1.6)), link("Whole map", () => { panel.zoom = 1; shift(panel, 0, 0); })));

@@ -125,7 +125,8 @@ mod tests {
         record.suite.citation =
             "Watkinson et al. 2023 (protocol); Chandrasekaran et al. 2023, JUMP-CP cpg0016 (data, CC0)".into();
         record.suite.dataset = Some(DataSet {
-            citation: "Chandrasekaran et al. 2023, JUMP Cell Painting dataset: a title, doi:10.1101/2023.03.23.534023".into(),
+            citation: "Chandrasekaran et al. 2023, JUMP Cell Painting dataset: a title, doi:10.1101/2023.03.23.534023"
+                .into(),
             ..DataSet::default()
         });
         let entries = bibtex(&record);

@@ -56,8 +56,7 @@ fn bar(at: usize, value: Option<f64>) -> Value {
 }
 
 fn group(view: &View<'_>, headline: &Headline<'_>, unit: &str, name: &str, models: &[&str]) -> Value {
-    let mine: Vec<&GroupScore> =
-        view.record.per_group.iter().filter(|g| g.unit == unit && g.group == name).collect();
+    let mine: Vec<&GroupScore> = view.record.per_group.iter().filter(|g| g.unit == unit && g.group == name).collect();
     let of_headline = |g: &&&GroupScore, model: &str| {
         g.model == model
             && g.protocol == headline.protocol
@@ -90,8 +89,7 @@ fn scores_of_group(view: &View<'_>, mine: &[&GroupScore]) -> Option<Table> {
         &[("protocol", Shape::Text), ("split", Shape::Text), ("probe", Shape::Text), ("n test", Shape::Number)],
     );
     table.columns.extend(models.iter().map(|m| Column { title: (*m).to_owned(), shape: Shape::Number }));
-    let places =
-        distinct(mine.iter().map(|g| (g.protocol.as_str(), g.split.as_str(), g.probe.as_str())));
+    let places = distinct(mine.iter().map(|g| (g.protocol.as_str(), g.split.as_str(), g.probe.as_str())));
     for (protocol, split, probe) in places {
         let here: Vec<&&GroupScore> =
             mine.iter().filter(|g| (&*g.protocol, &*g.split, &*g.probe) == (protocol, split, probe)).collect();
@@ -117,9 +115,7 @@ fn transfer(view: &View<'_>, headline: &Headline<'_>, source: &str) -> Option<Ta
     );
     for model in &models {
         for way in ["trained here", "tested here"] {
-            table
-                .columns
-                .push(Column { title: format!("{}, {way}", text::shorten(model, 18)), shape: Shape::Number });
+            table.columns.push(Column { title: format!("{}, {way}", text::shorten(model, 18)), shape: Shape::Number });
         }
     }
     let cells: Vec<_> = view.record.transfer.iter().filter(|t| t.probe == headline.probe).collect();
@@ -152,7 +148,11 @@ fn alone(view: &View<'_>, unit: &str, name: &str) -> Option<String> {
         .map(|s| text::name(&s.label))
         .collect();
     (!labels.is_empty()).then(|| {
-        format!("Found here only, so they cannot be tested when this {} is held out: {}.", text::name(unit), text::list(&labels))
+        format!(
+            "Found here only, so they cannot be tested when this {} is held out: {}.",
+            text::name(unit),
+            text::list(&labels)
+        )
     })
 }
 

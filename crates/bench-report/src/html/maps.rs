@@ -173,7 +173,10 @@ mod tests {
         let map = |shown: u32, points| Projection { points, row: (0..shown).collect(), ..Projection::default() };
         assert_eq!(note(&map(10, 10), 10), "all 10 points shown");
         assert_eq!(note(&map(10, 20), 10), "10 of 20 points shown, drawn by the run's seed");
-        assert_eq!(note(&map(10, 20), 5), "5 points shown to keep the page under 5 MB; the run drew 10 of 20 by its seed");
+        assert_eq!(
+            note(&map(10, 20), 5),
+            "5 points shown to keep the page under 5 MB; the run drew 10 of 20 by its seed"
+        );
         assert_eq!(note(&map(10, 10), 5), "5 points shown to keep the page under 5 MB; the run mapped 10");
     }
 }

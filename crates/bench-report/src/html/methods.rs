@@ -60,7 +60,9 @@ fn blocks(text: &str) -> Vec<Value> {
         let mut lines = block.lines();
         let first = lines.clone().next().unwrap_or("");
         if first.trim_start().starts_with(['|', '!']) {
-            found.push(context! { kind => "left", spans => spans("(A table or image of the methods page is left out here.)") });
+            found.push(
+                context! { kind => "left", spans => spans("(A table or image of the methods page is left out here.)") },
+            );
         } else if block.lines().all(|l| l.starts_with("    ")) {
             let code: Vec<&str> = lines.map(|l| &l[4..]).collect();
             found.push(context! { kind => "code", text => code.join("\n") });

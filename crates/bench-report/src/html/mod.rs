@@ -270,8 +270,7 @@ fn large(view: &View<'_>, headline: &Headline<'_>) -> Vec<Value> {
         .enumerate()
         .map(|(at, model)| {
             let g = find(&model.name, &hardest.split.split, "g");
-            let accuracy =
-                |split: &str| find(&model.name, split, "accuracy").and_then(|s| s.value).map(number::fixed);
+            let accuracy = |split: &str| find(&model.name, split, "accuracy").and_then(|s| s.value).map(number::fixed);
             let interval = g.and_then(crate::view::spread);
             let scale = |v: f64| 100.0 * v.clamp(0.0, 1.25);
             context! {

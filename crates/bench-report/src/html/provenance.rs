@@ -135,5 +135,7 @@ pub(super) fn downloads(view: &View<'_>, figures: &[Figure], tables: &[Table]) -
 
 /// Letters, digits, `-`, `_`, `.` and `/`, and no way upwards.
 fn plain(path: &str) -> bool {
-    path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)) && !path.contains("..") && !path.starts_with('/')
+    path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        && !path.contains("..")
+        && !path.starts_with('/')
 }
