@@ -283,6 +283,9 @@ pub(crate) struct ScoringArgs {
     /// Metrics to compute
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) metrics: Vec<String>,
+    /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
+    #[arg(long, value_name = "A,B")]
+    pub(crate) corrections: Vec<String>,
     /// Back end of the probes: `gemm` or `linfa`
     #[arg(long, value_name = "NAME")]
     pub(crate) backend: Option<String>,

@@ -146,6 +146,10 @@ pub(crate) fn scoring(suite: &mut Suite, args: &ScoringArgs) -> Result<Vec<Strin
         suite.probes.ids.clone_from(&args.probes);
         mark("probes.ids");
     }
+    if !args.corrections.is_empty() {
+        suite.corrections = args.corrections.iter().flat_map(|text| bench_run::corrections::split(text)).collect();
+        mark("corrections");
+    }
     if !args.metrics.is_empty() {
         suite.metrics.clone_from(&args.metrics);
         mark("metrics");

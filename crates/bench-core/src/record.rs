@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Score;
 
+mod correction;
 mod models;
 
+pub use correction::CorrectionInfo;
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
@@ -197,6 +199,9 @@ pub struct ModelInfo {
     pub understood: Vec<String>,
     /// Rows left out, by reason.
     pub dropped: Vec<(String, usize)>,
+    /// How the embedding was corrected, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<CorrectionInfo>,
 }
 
 /// What was read.

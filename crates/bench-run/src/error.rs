@@ -114,6 +114,19 @@ pub enum Error {
     /// Scoring.
     #[error(transparent)]
     Eval(#[from] bench_eval::Error),
+    /// A correction.
+    #[error(transparent)]
+    Correction(#[from] bench_correct::Error),
+    /// A correction of one embedding.
+    #[error("failed to correct `{model}` by `{chain}`: {source}")]
+    Correct {
+        /// Model.
+        model: String,
+        /// Chain.
+        chain: String,
+        /// Cause.
+        source: Box<bench_correct::Error>,
+    },
     /// Geometry.
     #[error("failed to map model `{model}`: {source}")]
     Geometry {
@@ -179,6 +192,7 @@ impl Error {
             | Self::Metadata { .. }
             | Self::Produce { .. }
             | Self::Unreadable { .. }
+            | Self::Correct { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
             Self::Eval(
                 bench_eval::Error::Split { .. }
@@ -204,6 +218,8 @@ impl Error {
                 Some("check the path; relative paths start at the current folder".into())
             }
             Self::Read(error) => error.hint(),
+            Self::Correction(error) => error.hint(),
+            Self::Correct { source, .. } => source.hint(),
             Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => {
                 Some(format!("did you mean `{meant}`?"))
             }

@@ -4,6 +4,7 @@
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
 //! puts the pieces together and [`outputs`] writes them.
 
+pub mod corrections;
 pub mod error;
 pub mod key;
 pub mod manifest;

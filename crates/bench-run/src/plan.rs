@@ -1,6 +1,6 @@
 //! What a run will do, step by step, before it does it.
 
-use crate::Request;
+use crate::{Request, corrections};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +76,10 @@ pub fn steps(request: &Request, models: &[String]) -> Vec<Step> {
 
 /// Names of the models of a request.
 pub fn models(request: &Request) -> Vec<String> {
-    match request.embeddings.as_slice() {
+    let models = match request.embeddings.as_slice() {
         [] => vec!["simulated".to_owned()],
         embeddings => embeddings.iter().map(|e| e.name.clone()).collect(),
-    }
+    };
+    let chains = &request.suite.corrections;
+    models.iter().flat_map(|model| chains.iter().map(|chain| corrections::name(model, chain.trim()))).collect()
 }

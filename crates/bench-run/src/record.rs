@@ -97,7 +97,9 @@ fn models(request: &Request, prepared: &Prepared, results: &Results) -> Vec<Mode
     let mut models: Vec<ModelInfo> = prepared
         .tables
         .iter()
-        .map(|table| ModelInfo {
+        .zip(&prepared.corrections)
+        .map(|(table, corrected)| ModelInfo {
+            correction: corrected.as_ref().map(|corrected| corrected.info.clone()),
             name: table.name.clone(),
             kind: ModelKind::Model,
             origin: table.origin.clone(),

@@ -113,6 +113,7 @@ impl Request {
             bench_eval::split::find(id, &groups)?;
         }
         bench_eval::metric::lookup_all(&self.suite.metrics)?;
+        crate::corrections::parse(&self.suite.corrections)?;
         if self.suite.splits.paper.is_empty()
             && self.suite.splits.strict.is_empty()
             && self.folds.is_none()

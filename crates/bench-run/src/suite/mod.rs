@@ -58,6 +58,9 @@ pub struct Suite {
     /// Metric ids.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<String>,
+    /// Corrections, each a chain such as `mad-plate > sphere`; `none` is the embedding as it is.
+    #[serde(default = "default_corrections")]
+    pub corrections: Vec<String>,
     /// Control embeddings.
     #[serde(default = "default_controls")]
     pub controls: Vec<String>,
@@ -299,6 +302,10 @@ impl Default for ProjectionSettings {
 
 fn default_metrics() -> Vec<String> {
     bench_eval::metric::DEFAULT_IDS.map(String::from).to_vec()
+}
+
+fn default_corrections() -> Vec<String> {
+    vec!["none".to_owned()]
 }
 
 fn default_controls() -> Vec<String> {
