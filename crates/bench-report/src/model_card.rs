@@ -95,7 +95,8 @@ fn model_card(view: &View<'_>, model: &ModelInfo, facts: Option<&DataFacts>) -> 
     let training = record.training.iter().find(|t| t.model == model.name);
     let mut out = "---\ntags:\n- cell-painting\n- batch-effects\n".to_owned();
     let protocol = protocol(view);
-    let results: Vec<String> = protocol.into_iter().flat_map(|protocol| results(view, model, protocol, facts)).collect();
+    let results: Vec<String> =
+        protocol.into_iter().flat_map(|protocol| results(view, model, protocol, facts)).collect();
     if !results.is_empty() {
         let _ = write!(out, "model-index:\n- name: {}\n  results:\n{}", json(&model.name), results.concat());
     }
@@ -287,9 +288,7 @@ fn dataset_card(view: &View<'_>, facts: Option<&DataFacts>) -> String {
     let _ = writeln!(out, "\n## Origin, licence, citation\n");
     match facts {
         Some(facts) => {
-            for (what, value) in
-                [("images", &facts.images), ("licence", &facts.licence), ("cite", &facts.citation)]
-            {
+            for (what, value) in [("images", &facts.images), ("licence", &facts.licence), ("cite", &facts.citation)] {
                 let _ = writeln!(out, "- {what}: {}", markdown(value));
             }
             for caveat in &facts.caveats {
@@ -300,7 +299,10 @@ fn dataset_card(view: &View<'_>, facts: Option<&DataFacts>) -> String {
             let _ = writeln!(out, "- made by the simulator of this program; no cell was imaged");
         }
         None => {
-            let _ = writeln!(out, "- the suite names no manifest: origin and licence are those of the tables that were given");
+            let _ = writeln!(
+                out,
+                "- the suite names no manifest: origin and licence are those of the tables that were given"
+            );
             let cite = &record.suite.citation;
             if !cite.is_empty() {
                 let _ = writeln!(out, "- cite: {}", markdown(cite));

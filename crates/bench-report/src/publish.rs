@@ -115,7 +115,8 @@ pub fn publish(record: &RunRecord, request: &Publication) -> Result<Published, E
     // One file per task, collected in order: the number of threads changes nothing.
     let asked: Vec<(&Figure, Format)> =
         figures.iter().flat_map(|figure| request.formats.iter().map(move |format| (figure, *format))).collect();
-    let drawn: Vec<Artifact> = asked.par_iter().map(|(figure, format)| write(figure, *format)).collect::<Result<_, _>>()?;
+    let drawn: Vec<Artifact> =
+        asked.par_iter().map(|(figure, format)| write(figure, *format)).collect::<Result<_, _>>()?;
     for ((figure, _), file) in asked.iter().zip(&drawn) {
         index.push(entry(file, (&figure.title, &figure.caption)));
     }

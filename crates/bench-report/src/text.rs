@@ -176,7 +176,7 @@ pub(crate) fn latex(text: &str) -> String {
     out
 }
 
-/// A string of a JSON file (RFC 8259), quotes included.
+/// A string of a JSON file (RFC 8259), quotes included; YAML reads it, too.
 pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -186,7 +186,8 @@ pub(crate) fn json(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if u32::from(c) < 0x20 => {
+            // Signs of markup and of line ends too: what reads JSON also reads these.
+            c if c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{FEFF}') => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),

@@ -95,7 +95,9 @@ pub fn examine(patient: &Patient<'_>) -> Vec<Check> {
     checks.push(shipped());
     checks.push(match &patient.layers {
         Ok(layers) => match layers.file() {
-            Some(file) => Check::ok("settings", format!("{} keys, from {} and variables", layers.given().len(), file.display())),
+            Some(file) => {
+                Check::ok("settings", format!("{} keys, from {} and variables", layers.given().len(), file.display()))
+            }
             None => Check::ok("settings", format!("no bench.toml here, {} variables", layers.given().len())),
         },
         Err(why) => Check::fail("settings", why.clone(), "mend the file or unset the variable"),
@@ -150,9 +152,11 @@ fn devices() -> Vec<Check> {
     };
     let card = match (driver, built) {
         (Some(found), true) => Check::ok("driver", found),
-        (Some(found), false) => {
-            Check::warn("driver", found, "this program was built without the feature `cuda` and trains on the processor")
-        }
+        (Some(found), false) => Check::warn(
+            "driver",
+            found,
+            "this program was built without the feature `cuda` and trains on the processor",
+        ),
         (None, true) => Check::warn("driver", "nvidia-smi found none", "training runs on the processor"),
         (None, false) => Check::ok("driver", "no NVIDIA driver, and none is needed"),
     };
@@ -189,7 +193,11 @@ fn threads() -> Check {
 
 fn memory() -> Check {
     let Some((total, free)) = memory_of_machine() else {
-        return Check::warn("memory", "not known on this system", "scoring needs three times the embedding tables and 300 MB");
+        return Check::warn(
+            "memory",
+            "not known on this system",
+            "scoring needs three times the embedding tables and 300 MB",
+        );
     };
     let found = format!("{} free of {}", bytes(free), bytes(total));
     if free < LITTLE_MEMORY {
@@ -323,8 +331,10 @@ fn locale(environment: &dyn Environment) -> Check {
 
 fn proxy(environment: &dyn Environment) -> Check {
     // Addresses of proxies may hold passwords.
-    let set: Vec<&str> =
-        ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"].into_iter().filter(|name| environment.get(name).is_some()).collect();
+    let set: Vec<&str> = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter(|name| environment.get(name).is_some())
+        .collect();
     Check::ok("proxy", if set.is_empty() { "none".to_owned() } else { format!("{} set", set.join(", ")) })
 }
 

@@ -57,6 +57,11 @@ pub(crate) struct ConfigShowArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CacheCommand {
     /// Print how much lies in the cache, by kind
+    #[command(before_long_help = "\
+Examples:
+  bench cache size
+  bench cache size --json
+  bench cache size --cache /scratch/bench")]
     Size(CacheSizeArgs),
     /// Remove what was not written to for a while
     #[command(before_long_help = "\
@@ -119,7 +124,7 @@ pub(crate) struct CacheWhyArgs {
 /// Options of `new`.
 #[derive(Args, Debug)]
 pub(crate) struct NewArgs {
-    /// What to start: metric, split, control, loss, suite or preset
+    /// What to start: metric, split, control, correction, loss, suite or preset
     #[arg(value_name = "KIND")]
     pub(crate) kind: String,
     /// Its id: lower-case letters, digits and hyphens

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use bench_run::doctor::{Environment, Patient, Status, examine};
-use bench_run::{Error, Layers};
+use bench_run::Error;
 
 use crate::args::{Color, DoctorArgs, OutputArgs};
 use crate::{exit, software};
@@ -19,7 +19,8 @@ impl Environment for Process {
 }
 
 /// Prints a line per check; exit code 1 if one of them fails.
-pub(crate) fn run(args: &DoctorArgs, layers: &Result<Layers, Error>, output: &OutputArgs) -> Result<i32, Error> {
+pub(crate) fn run(args: &DoctorArgs, output: &OutputArgs) -> Result<i32, Error> {
+    let layers = super::layers(output);
     let software = software::identity();
     let commit = match (&software.commit, software.dirty) {
         (Some(commit), Some(true)) => format!("commit {commit} with local changes"),

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &FiguresArgs, output: &OutputArgs) -> Result<i32, Error>
 
 fn request(args: &FiguresArgs) -> Result<Publication, Error> {
     let paper = args.paper.as_deref().map(|id| find("paper", id, &Paper::ALL)).transpose()?;
-    let mut formats = args.format.iter().map(|name| find("format", name, &Format::ALL)).collect::<Result<Vec<_>, _>>()?;
+    let mut formats =
+        args.format.iter().map(|name| find("format", name, &Format::ALL)).collect::<Result<Vec<_>, _>>()?;
     formats.sort_unstable();
     formats.dedup();
     let (least, most) = WIDTHS_MM;
@@ -51,7 +52,10 @@ fn request(args: &FiguresArgs) -> Result<Publication, Error> {
             let names: Vec<String> = WIDTHS.iter().map(|(name, mm)| format!("{name} ({mm} mm)")).collect();
             Error::Usage {
                 message: format!("cannot draw `--width {}`", args.width),
-                hint: Some(format!("widths are {}, or a number of millimetres from {least} to {most}", names.join(", "))),
+                hint: Some(format!(
+                    "widths are {}, or a number of millimetres from {least} to {most}",
+                    names.join(", ")
+                )),
             }
         })?,
     };

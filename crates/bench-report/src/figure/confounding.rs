@@ -45,7 +45,10 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
         caption.push_str(" Empty: the pair was not asked for, or stands on the other side.");
     }
     let layout = map.layout(view.page);
-    let (width, height) = ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(440.0)), HEAD + layout.height.max(170.0) + 44.0);
+    let (width, height) = (
+        (layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(440.0)),
+        HEAD + layout.height.max(170.0) + 44.0,
+    );
     let about = About { title: &title, caption: &caption, view };
     let drawing = draw("confounding", &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);

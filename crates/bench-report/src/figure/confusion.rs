@@ -93,7 +93,8 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
         caption.push_str(" Hatched rows: the label has no test rows.");
     }
     let layout = map.layout(view.page);
-    let (width, height) = ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
+    let (width, height) =
+        ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
     let id = format!(
         "confusion-{}-{}-{}-{}-{}",
         index + 1,

@@ -117,8 +117,7 @@ pub(crate) fn figure(
 
 /// The colourings of several maps over the levels of all of them, so that a level has one colour.
 fn aligned(projections: &[&Projection], by: &str) -> Vec<Colouring> {
-    let each: Vec<&Colouring> =
-        projections.iter().filter_map(|p| p.colourings.iter().find(|c| c.by == by)).collect();
+    let each: Vec<&Colouring> = projections.iter().filter_map(|p| p.colourings.iter().find(|c| c.by == by)).collect();
     let mut levels: Vec<String> = Vec::new();
     for level in each.iter().flat_map(|c| &c.levels) {
         if !levels.contains(level) {

@@ -75,7 +75,8 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         caption.push_str(&format!(" Hatched: {} missing ({because}).", number::plural(absent, "cell")));
     }
     let layout = map.layout(view.page);
-    let (width, height) = ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
+    let (width, height) =
+        ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
     let id = format!("transfer-{}-{}-{}", index + 1, text::slug(model), text::slug(probe));
     let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {

@@ -172,9 +172,8 @@ pub(crate) fn watkinson2023(view: &View<'_>, missing: &mut Vec<(String, String)>
     for (number, direction) in [("1", "image-to-molecule"), ("2", "molecule-to-image")] {
         let before = tables.len();
         for (protocol, ending) in [("paper", ""), ("strict", "-strict")] {
-            let fits = |row: &&RetrievalRow| {
-                row.direction == direction && row.protocol == protocol && row.gallery == GALLERY
-            };
+            let fits =
+                |row: &&RetrievalRow| row.direction == direction && row.protocol == protocol && row.gallery == GALLERY;
             if view.record.retrieval.iter().any(|row| fits(&row)) {
                 let table = of_kind(&view.record.retrieval, (direction, protocol, GALLERY));
                 tables.push(Table { id: format!("table-{number}{ending}"), ..table });
@@ -203,7 +202,10 @@ pub(crate) fn watkinson2023(view: &View<'_>, missing: &mut Vec<(String, String)>
         tables.push(Table { id: id.to_owned(), ..table });
     }
     if tables.len() == before {
-        missing.push(("table 3".to_owned(), "the run has no logistic regression in protocol `paper` or `strict`".to_owned()));
+        missing.push((
+            "table 3".to_owned(),
+            "the run has no logistic regression in protocol `paper` or `strict`".to_owned(),
+        ));
     }
     tables
 }

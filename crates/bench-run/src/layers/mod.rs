@@ -103,8 +103,7 @@ impl Layers {
         let mut all = Vec::new();
         if let Some(path) = &path {
             let whole = if config.is_some() { path.clone() } else { folder.join(path) };
-            let text = std::fs::read_to_string(&whole)
-                .map_err(|source| Error::Input { path: path.clone(), source })?;
+            let text = std::fs::read_to_string(&whole).map_err(|source| Error::Input { path: path.clone(), source })?;
             let place = path.display().to_string();
             let table: toml::Table =
                 toml::from_str(&text).map_err(|error| crate::suite::explain(&place, &text, &error))?;

@@ -14,7 +14,8 @@ fn read(file: &str, variables: &[(&str, &str)]) -> Result<Layers, Error> {
 #[test]
 fn a_variable_wins_over_the_file_and_the_file_over_the_suite() {
     let file = "seed = 7\n[splits]\nrepeats = 2\ntest-fraction = 0.3\n\n[probes.knn]\nk = 9\n";
-    let layers = read(file, &[("BENCH_SPLITS__REPEATS", "4"), ("BENCH_PROBES__IDS", "knn"), ("PATH", "/bin")]).expect("read");
+    let layers =
+        read(file, &[("BENCH_SPLITS__REPEATS", "4"), ("BENCH_PROBES__IDS", "knn"), ("PATH", "/bin")]).expect("read");
     let (suite, text, given) = layers.suite("smoke").expect("a suite");
     assert_eq!((suite.splits.repeats, suite.splits.test_fraction, suite.probes.knn.k), (4, 0.3, 9));
     assert_eq!(suite.probes.ids, ["knn"]);

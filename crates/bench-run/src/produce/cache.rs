@@ -54,7 +54,8 @@ pub(super) fn describe(folder: &Path, revision: u32, words: &Value) -> Result<()
     if path.is_file() {
         return Ok(());
     }
-    let bytes = serde_json::to_vec(&json!({ "revision": revision, "decided": words })).map_err(failed("name an entry"))?;
+    let bytes =
+        serde_json::to_vec(&json!({ "revision": revision, "decided": words })).map_err(failed("name an entry"))?;
     atomic::write(&path, &bytes).map_err(|source| Error::Write { path, source })
 }
 
@@ -311,7 +312,8 @@ fn explain(
 /// Keys whose values differ, in order of the first list, then those that only the second has.
 fn differences(here: &[(String, String)], there: &[(String, String)]) -> Vec<(String, String, String)> {
     let absent = || "(absent)".to_owned();
-    let find = |list: &[(String, String)], key: &str| list.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+    let find =
+        |list: &[(String, String)], key: &str| list.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
     let mut found: Vec<(String, String, String)> = here
         .iter()
         .map(|(key, value)| (key.clone(), value.clone(), find(there, key).unwrap_or_else(absent)))
@@ -377,7 +379,10 @@ mod tests {
 
     #[test]
     fn differences_name_the_setting_and_both_values() {
-        let (a, b) = (json!({"train": {"epochs": 3, "ema": null}, "x": "y"}), json!({"train": {"epochs": 20, "ema": 0.9}, "x": "y"}));
+        let (a, b) = (
+            json!({"train": {"epochs": 3, "ema": null}, "x": "y"}),
+            json!({"train": {"epochs": 20, "ema": 0.9}, "x": "y"}),
+        );
         let found = differences(&leaves(&a), &leaves(&b));
         let text = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(found, [text("train.epochs", "3", "20"), text("train.ema", "(absent)", "0.9")]);

@@ -15,6 +15,7 @@ mod dataset;
 mod embed;
 pub mod fetch;
 pub mod jump;
+pub mod kinds;
 pub mod merge;
 pub mod prepare;
 mod preset;

@@ -52,7 +52,9 @@ impl Edit {
                 let line = format!("{}{}", self.public, self.line.trim_start_matches("mod "));
                 // The first run of declarations: those of tests stand apart.
                 let first = lines.iter().position(|l| l.starts_with(self.public) && l.ends_with(';'))?;
-                let run = lines[first..].iter().take_while(|l| l.ends_with(';') && (l.starts_with("pub mod ") || l.starts_with("mod ")));
+                let run = lines[first..]
+                    .iter()
+                    .take_while(|l| l.ends_with(';') && (l.starts_with("pub mod ") || l.starts_with("mod ")));
                 let end = first + run.count();
                 let name = |l: &str| l.trim_start_matches("pub ").trim_start_matches("mod ").to_owned();
                 let at = (first..end).find(|&i| name(&lines[i]) > name(&line)).unwrap_or(end);

@@ -63,8 +63,8 @@ pub struct Started {
 
 /// Words that are no names of modules.
 const KEYWORDS: [&str; 20] = [
-    "as", "box", "break", "const", "crate", "do", "else", "enum", "fn", "for", "if", "impl", "in", "loop", "match", "mod",
-    "move", "type", "use", "while",
+    "as", "box", "break", "const", "crate", "do", "else", "enum", "fn", "for", "if", "impl", "in", "loop", "match",
+    "mod", "move", "type", "use", "while",
 ];
 
 struct Names<'a> {
@@ -133,7 +133,8 @@ pub fn start(kind: Kind, id: &str, folder: &Path, register: bool) -> Result<Star
             hint: Some("run it in a checkout of the program, or name one with `--dir`".into()),
         })?;
         // Several edits of a file build on each other.
-        let old = done.iter().rev().find(|(p, _): &&(PathBuf, String)| *p == path).map_or(old, |(_, text)| text.clone());
+        let old =
+            done.iter().rev().find(|(p, _): &&(PathBuf, String)| *p == path).map_or(old, |(_, text)| text.clone());
         let new = edit.apply(&old).ok_or_else(|| Error::Usage {
             message: format!("`{}` has no place {}", path.display(), edit.place()),
             hint: Some("the checkout is of another version than this program".into()),

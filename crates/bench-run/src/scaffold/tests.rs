@@ -74,7 +74,9 @@ fn ids_that_are_none_or_are_taken_are_refused() {
         let error = start(Kind::Metric, id, folder.path(), false).expect_err(id);
         assert!(error.to_string().contains("no id"), "{error}");
     }
-    for (kind, id) in [(Kind::Metric, "accuracy"), (Kind::Split, "random"), (Kind::Control, "noise"), (Kind::Suite, "smoke")] {
+    for (kind, id) in
+        [(Kind::Metric, "accuracy"), (Kind::Split, "random"), (Kind::Control, "noise"), (Kind::Suite, "smoke")]
+    {
         let error = start(kind, id, folder.path(), false).expect_err(id);
         assert!(error.to_string().contains("already"), "{error}");
     }

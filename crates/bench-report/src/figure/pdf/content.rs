@@ -78,9 +78,7 @@ fn colour(node: Node<'_, '_>, name: &str) -> Result<Option<String>, String> {
     };
     let part = |at: usize| text.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
     match (text.len(), part(1), part(3), part(5)) {
-        (7, Some(r), Some(g), Some(b)) => {
-            Ok(Some([r, g, b].map(|c| shown(f64::from(c) / 255.0)).join(" ")))
-        }
+        (7, Some(r), Some(g), Some(b)) => Ok(Some([r, g, b].map(|c| shown(f64::from(c) / 255.0)).join(" "))),
         _ => Err(format!("`{text}` is no colour")),
     }
 }

@@ -97,7 +97,11 @@ impl<'a> Font<'a> {
     fn outline(&self, glyph: u16) -> &'a [u8] {
         let loca = self.tables[b"loca"];
         let at = |i: usize| -> Option<usize> {
-            if self.long { u32_at(loca, 4 * i).map(|v| v as usize) } else { u16_at(loca, 2 * i).map(|v| 2 * usize::from(v)) }
+            if self.long {
+                u32_at(loca, 4 * i).map(|v| v as usize)
+            } else {
+                u16_at(loca, 2 * i).map(|v| 2 * usize::from(v))
+            }
         };
         let i = usize::from(glyph);
         let range = at(i).zip(at(i + 1));
