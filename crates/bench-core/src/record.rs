@@ -137,7 +137,7 @@ pub struct Setting {
     pub key: String,
     /// Value as text.
     pub value: String,
-    /// `default`, `suite` or `flag`.
+    /// `default`, `suite`, `user file`, `environment` or `flag`.
     pub origin: String,
 }
 

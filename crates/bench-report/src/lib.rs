@@ -10,6 +10,8 @@
 //! | the verdict, to be stored in the record | [`verdict()`] |
 //! | raw scores | [`scores_csv`] |
 //! | a page | [`html`], [`html_with`] |
+//! | figures and tables for a paper | [`publish()`] |
+//! | model and dataset cards | [`model_cards`] |
 //! | figures or tables one by one | [`figures`], [`tables`] |
 
 use bench_core::{Card, RunRecord};
@@ -19,7 +21,10 @@ mod error;
 mod figure;
 mod html;
 mod junit;
+mod model_card;
 mod number;
+mod page;
+mod publish;
 mod scores;
 mod summary;
 mod table;
@@ -32,6 +37,9 @@ pub use error::Error;
 pub use figure::{DPI, Figure, Kind as FigureKind};
 pub use html::{Changes, Extras, MAX_BYTES, html, html_with};
 pub use junit::junit;
+pub use model_card::{DataFacts, model_cards};
+pub use page::LEAST_POINTS;
+pub use publish::{Format, PRINT_DPI, Paper, Publication, Published, WIDTHS, WIDTHS_MM, publish};
 pub use scores::{COLUMNS as SCORE_COLUMNS, scores_csv};
 pub use summary::summary;
 pub use table::{Cell, Column, Shape, Table};

@@ -10,6 +10,8 @@ mod files;
 mod hostile;
 #[path = "report/parse.rs"]
 mod parse;
+#[path = "report/print.rs"]
+mod print;
 #[path = "report/snapshots.rs"]
 mod snapshots;
 #[path = "report/verdicts.rs"]

@@ -9,7 +9,8 @@ use crate::cmd::produce;
 use crate::exit;
 
 /// Kinds that are listed.
-const KINDS: [&str; 8] = ["suites", "presets", "manifests", "splits", "probes", "metrics", "retrieval", "controls"];
+const KINDS: [&str; 10] =
+    ["suites", "presets", "manifests", "splits", "probes", "metrics", "retrieval", "controls", "losses", "encoders"];
 
 fn cards(kind: &str) -> Vec<&'static Card> {
     match kind {
@@ -22,6 +23,8 @@ fn cards(kind: &str) -> Vec<&'static Card> {
         "metrics" => bench_eval::metric::CARDS.to_vec(),
         "retrieval" => bench_eval::retrieval::CARDS.to_vec(),
         "controls" => bench_eval::control::CONTROLS.iter().map(|control| control.card()).collect(),
+        "losses" => produce::losses(),
+        "encoders" => produce::encoders(),
         _ => Vec::new(),
     }
 }
@@ -36,8 +39,10 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
     let kinds: Vec<&str> = match &args.kind {
         None => KINDS.to_vec(),
         Some(kind) => {
-            let plural = if kind.ends_with('s') { kind.clone() } else { format!("{kind}s") };
-            let known = KINDS.iter().find(|k| **k == plural).ok_or_else(|| Error::Usage {
+            let kind = kind.as_str();
+            let named =
+                |k: &&&str| **k == kind || k.strip_suffix('s') == Some(kind) || k.strip_suffix("es") == Some(kind);
+            let known = KINDS.iter().find(named).ok_or_else(|| Error::Usage {
                 message: format!("unknown kind `{kind}`"),
                 hint: Some(match suggest::closest(kind, KINDS) {
                     Some(meant) => format!("did you mean `{meant}`?"),
@@ -94,8 +99,11 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
             }),
         });
     };
+    let defaults = defaults(card.id);
     if args.json {
-        println!("{}", serde_json::json!(card));
+        let mut value = serde_json::json!(card);
+        value["defaults"] = serde_json::json!(defaults);
+        println!("{value}");
         return Ok(exit::DONE);
     }
     println!("{} ({})\n\n{}\n", card.title, card.id, card.what);
@@ -106,7 +114,48 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         ("cannot show", card.limits),
         ("reference", card.reference),
     ] {
-        println!("{heading:<12} {text}");
+        if !text.is_empty() && text != "none" {
+            println!("{heading:<12} {text}");
+        }
+    }
+    let mut heading = "defaults";
+    for (key, value) in defaults {
+        println!("{heading:<12} {key} = {value}");
+        heading = "";
     }
     Ok(exit::DONE)
+}
+
+/// Settings of an id and their defaults, in order; none for what has nothing to set.
+fn defaults(id: &str) -> Vec<(String, String)> {
+    let splits = bench_run::suite::Splits::default();
+    let value = match id {
+        "logreg" => serde_json::to_value(bench_eval::probe::logistic::LogisticSettings::default()).ok(),
+        "knn" => serde_json::to_value(bench_eval::probe::knn::KnnSettings::default()).ok(),
+        id if cards("retrieval").iter().any(|card| card.id == id) => {
+            serde_json::to_value(bench_eval::retrieval::Settings::default()).ok()
+        }
+        id if bench_eval::split::RULES.iter().any(|rule| rule.card().id == id) => {
+            let (repeats, share) = (splits.repeats, splits.test_fraction);
+            Some(serde_json::json!({ "repeats": repeats, "test-fraction": share }))
+        }
+        id => produce::defaults(id),
+    };
+    let mut found = Vec::new();
+    flatten("", &value.unwrap_or_default(), &mut found);
+    found
+}
+
+/// Dotted keys and values.
+fn flatten(prefix: &str, value: &serde_json::Value, found: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, found);
+            }
+        }
+        serde_json::Value::Null => {}
+        other => found.push((prefix.to_owned(), other.to_string())),
+    }
 }

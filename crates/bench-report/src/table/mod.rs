@@ -23,7 +23,7 @@ pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
 pub(crate) use gaps::gaps;
 pub(crate) use leaderboard::leaderboard;
-pub(crate) use paper::{generalisation, retrieval, training};
+pub(crate) use paper::{generalisation, paper_models, retrieval, training, watkinson2023};
 pub(crate) use seeds::over_seeds;
 
 pub(crate) use details::{
