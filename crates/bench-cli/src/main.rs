@@ -29,6 +29,8 @@ fn main() {
         #[cfg(feature = "train")]
         Command::Data(command) => cmd::data::run(command, output),
         Command::Report(args) => cmd::report::run(&args),
+        Command::Compare(args) => cmd::compare::run(&args, output),
+        Command::History(command) => cmd::history::run(command, output),
         Command::Validate(args) => cmd::validate::run(&args),
         Command::List(args) => cmd::list::list(&args),
         Command::Show(args) => cmd::list::show(&args),

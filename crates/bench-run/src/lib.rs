@@ -2,11 +2,15 @@
 //!
 //! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`mod@run`] does it step by
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
-//! puts the pieces together and [`outputs`] writes them.
+//! puts the pieces together and [`outputs`] writes them. [`compare`] sets two records side by side, and
+//! [`history`] keeps them in a file.
 
+pub mod compare;
 pub mod error;
+pub mod history;
 pub mod key;
 pub mod manifest;
+pub mod outcomes;
 pub mod outputs;
 pub mod plan;
 pub mod probes;

@@ -1,11 +1,13 @@
 //! One file per verb.
 
+pub(crate) mod compare;
 #[cfg(feature = "train")]
 pub(crate) mod data;
 #[cfg(feature = "train")]
 pub(crate) mod fetch;
 #[cfg(feature = "train")]
 pub(crate) mod images;
+pub(crate) mod history;
 pub(crate) mod list;
 #[cfg(feature = "train")]
 pub(crate) mod manifests;
