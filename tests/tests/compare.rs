@@ -227,7 +227,9 @@ fn a_history_keeps_runs_judges_them_and_refuses_damage() {
     let (code, out, err) = history(&["page", "--out", path(&page)]);
     assert_eq!((code, out.trim()), (0, path(&page)), "{err}");
     let page = fs::read_to_string(&page).expect("a page");
-    assert!(page.contains("https://example.org/bbb222") && page.contains("class=\"failed\"") && !page.contains("<script"));
+    assert!(
+        page.contains("https://example.org/bbb222") && page.contains("class=\"failed\"") && !page.contains("<script")
+    );
 
     // Windows end before the head; the pinned run can be moved.
     let flags = ["--history", path(&file), "--format", "json", "--gate"];
@@ -287,7 +289,8 @@ fn a_record_without_outcomes_is_counted_from_its_predictions_or_says_why_not() {
 #[test]
 fn the_oldest_published_record_still_renders_and_compares() {
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/published");
-    let mut runs: Vec<PathBuf> = fs::read_dir(reports).expect("published reports").flatten().map(|e| e.path()).collect();
+    let mut runs: Vec<PathBuf> =
+        fs::read_dir(reports).expect("published reports").flatten().map(|e| e.path()).collect();
     runs.sort();
     let packed = fs::File::open(runs[0].join("record.json.gz")).expect("a record");
     let mut text = Vec::new();

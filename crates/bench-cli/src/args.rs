@@ -116,11 +116,14 @@ Examples:
   bench compare pinned reports/target2/new --map emm=emm-v2 --format html --out compared.html")]
     Compare(CompareArgs),
     /// Keep runs in an append-only file: add, pin, show, page of trends
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   bench history add reports/target2/new --commit 1a2b3c --pin
   bench history show
-  bench history page --out trends.html")]
+  bench history page --out trends.html"
+    )]
     History(HistoryCommand),
     /// Explain how a table is understood, and every breach with row and column
     Validate(ValidateArgs),

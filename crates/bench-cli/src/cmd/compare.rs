@@ -5,8 +5,8 @@ use std::path::Path;
 
 use bench_core::atomic;
 use bench_core::compared::{Compared, Status};
-use bench_run::compare::{Options, Source, compare};
 use bench_run::Error;
+use bench_run::compare::{Options, Source, compare};
 
 use crate::args::{CompareArgs, CompareFormat, OutputArgs};
 use crate::exit;
@@ -42,13 +42,16 @@ pub(crate) fn run(args: &CompareArgs, output: &OutputArgs) -> Result<i32, Error>
 }
 
 fn render(compared: &Compared, format: CompareFormat) -> Result<String, Error> {
-    let failed = |error: String| Error::Usage { message: format!("failed to render the comparison: {error}"), hint: None };
+    let failed =
+        |error: String| Error::Usage { message: format!("failed to render the comparison: {error}"), hint: None };
     Ok(match format {
         CompareFormat::Text => bench_report::compared_text(compared),
         CompareFormat::Md => bench_report::compared_markdown(compared),
         CompareFormat::Junit => bench_report::compared_junit(compared),
         CompareFormat::Html => bench_report::compared_html(compared).map_err(|error| failed(error.to_string()))?,
-        CompareFormat::Json => serde_json::to_string_pretty(compared).map_err(|error| failed(error.to_string()))? + "\n",
+        CompareFormat::Json => {
+            serde_json::to_string_pretty(compared).map_err(|error| failed(error.to_string()))? + "\n"
+        }
     })
 }
 

@@ -22,12 +22,8 @@ pub(crate) fn run(command: HistoryCommand, output: &OutputArgs) -> Result<i32, E
 }
 
 fn add(args: HistoryAddArgs, output: &OutputArgs) -> Result<i32, Error> {
-    let labels = Labels {
-        commit: args.commit,
-        date: args.date,
-        commit_url: args.commit_url,
-        report_url: args.report_url,
-    };
+    let labels =
+        Labels { commit: args.commit, date: args.date, commit_url: args.commit_url, report_url: args.report_url };
     let added = history::add(&args.history.file, &args.run, labels, args.pin)?;
     if !output.quiet {
         for note in &added.notes {

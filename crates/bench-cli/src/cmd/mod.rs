@@ -5,9 +5,9 @@ pub(crate) mod compare;
 pub(crate) mod data;
 #[cfg(feature = "train")]
 pub(crate) mod fetch;
+pub(crate) mod history;
 #[cfg(feature = "train")]
 pub(crate) mod images;
-pub(crate) mod history;
 pub(crate) mod list;
 #[cfg(feature = "train")]
 pub(crate) mod manifests;

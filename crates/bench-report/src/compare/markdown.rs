@@ -19,8 +19,11 @@ const NOTES: usize = 10;
 /// The first line of a comment: invisible, and the same for every comparison of a suite, so that a script
 /// finds its comment and edits it in place.
 pub fn marker(suite: &str) -> String {
-    let plain: String =
-        suite.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '-' }).take(80).collect();
+    let plain: String = suite
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '.' { c } else { '-' })
+        .take(80)
+        .collect();
     format!("<!-- bench-compare:{plain} -->")
 }
 
@@ -51,11 +54,11 @@ fn comment(compared: &Compared, gates: &[&Gate], shown: usize) -> String {
         let _ = writeln!(out, "{}\n", text::markdown(sentence));
     }
     if compared.simulated {
-        out.push_str("Simulated data: the numbers describe the simulation and the program, not a biological experiment.\n\n");
+        out.push_str(
+            "Simulated data: the numbers describe the simulation and the program, not a biological experiment.\n\n",
+        );
     }
-    let quiet = |gate: &Gate| {
-        matches!(gate.outcome, GateOutcome::Noise | GateOutcome::Tolerated | GateOutcome::Absent)
-    };
+    let quiet = |gate: &Gate| matches!(gate.outcome, GateOutcome::Noise | GateOutcome::Tolerated | GateOutcome::Absent);
     let (loud, rest): (Vec<&Gate>, Vec<&Gate>) = gates[..shown].iter().partition(|gate| !quiet(gate));
     if !loud.is_empty() {
         table(&mut out, compared, &loud);

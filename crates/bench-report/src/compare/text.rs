@@ -48,7 +48,11 @@ pub fn compared_text(compared: &Compared) -> String {
             .iter()
             .zip(widths)
             .enumerate()
-            .map(|(at, (cell, width))| if (2..4).contains(&at) { format!("{cell:>width$}") } else { format!("{cell:<width$}") })
+            .map(
+                |(at, (cell, width))| {
+                    if (2..4).contains(&at) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                },
+            )
             .collect();
         let _ = writeln!(out, "{}", line.join("  ").trim_end());
     }

@@ -12,26 +12,31 @@ pub fn compared_verdict(compared: &Compared) -> Vec<String> {
     let failed = count(GateOutcome::Regression);
     let mut sentences = vec![match compared.status {
         Status::Regression => format!(
-            "Worse than {}: {failed} of {} {}.",
+            "Worse than {}: {} of {} {}.",
             text::reason(&compared.base.what),
+            number::count(failed),
             number::plural(checked, "checked gate"),
             if failed == 1 { "fails" } else { "fail" },
         ),
         Status::Unchecked if checked == 0 => "No gate could be checked.".to_owned(),
         Status::Unchecked => format!(
             "No checked gate fails, but {} of {} could not be checked.",
-            count(GateOutcome::Unchecked),
+            number::count(count(GateOutcome::Unchecked)),
             number::plural(compared.gates.len(), "gate")
         ),
         Status::Improvement => format!(
             "Better than {} on {} of {}, worse on none.",
             text::reason(&compared.base.what),
-            count(GateOutcome::Improvement),
+            number::count(count(GateOutcome::Improvement)),
             number::plural(checked, "checked gate")
         ),
         Status::Unchanged => format!(
-            "No change that matters: none of {} differs from {} by more than noise and the tolerated loss.",
-            number::plural(checked, "checked gate"),
+            "No change that matters: {} from {} by more than noise and the tolerated loss.",
+            match checked {
+                0 => "nothing is there to differ".to_owned(),
+                1 => "the one checked gate does not differ".to_owned(),
+                n => format!("none of {} checked gates differs", number::count(n)),
+            },
             text::reason(&compared.base.what)
         ),
     }];

@@ -77,12 +77,18 @@ pub(crate) fn svg(view: &HistoryView<'_>, key: &Key, models: &[&str], first: usi
     let scale = Scale { low: low - room, high: high + room, runs: runs.len() };
     let mut out = format!(
         "<svg class=\"trend\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        text::xml(&format!("{} of {} over {}", key.quantity, text::short(&key.split), number::plural(runs.len(), "run")))
+        text::xml(&format!(
+            "{} of {} over {}",
+            key.quantity,
+            text::short(&key.split),
+            number::plural(runs.len(), "run")
+        ))
     );
     axes(&mut out, &scale, first);
     if let Some(at) = view.pinned.and_then(|number| (number - 1).checked_sub(first)) {
         let x = scale.x(at);
-        let _ = write!(out, "<line class=\"pin\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>", HEIGHT - BOTTOM);
+        let _ =
+            write!(out, "<line class=\"pin\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>", HEIGHT - BOTTOM);
     }
     for (at, model) in models.iter().enumerate() {
         let class = format!("s{}", at % SERIES);
@@ -90,7 +96,11 @@ pub(crate) fn svg(view: &HistoryView<'_>, key: &Key, models: &[&str], first: usi
         let base = view.pinned.and_then(|number| value(view.runs.get(number - 1)?, key, model)?.value);
         if let Some(base) = base.filter(|base| (scale.low..=scale.high).contains(base)) {
             let y = scale.y(base);
-            let _ = write!(out, "<line class=\"base {class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>", WIDTH - RIGHT);
+            let _ = write!(
+                out,
+                "<line class=\"base {class}\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>",
+                WIDTH - RIGHT
+            );
         }
     }
     for (at, model) in models.iter().enumerate() {
@@ -182,7 +192,13 @@ fn points(out: &mut String, runs: &[HistoryRun], key: &Key, model: &str, scale: 
         if failed {
             words.push_str(", REGRESSION");
         }
-        let _ = write!(out, "<g class=\"s{}\"><title>{}</title>{}</g>", series % SERIES, text::xml(&words), shape(series, x, y));
+        let _ = write!(
+            out,
+            "<g class=\"s{}\"><title>{}</title>{}</g>",
+            series % SERIES,
+            text::xml(&words),
+            shape(series, x, y)
+        );
         if failed {
             let _ = write!(out, "<circle class=\"failed\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"8\"/>");
         }

@@ -208,16 +208,23 @@ fn hostile_names_stay_names() {
         gate.reason = Some(name.clone());
         gate.base_model = Some(name.clone());
         gates.push(gate);
-        gates.push(Gate { model: name.clone(), outcome: GateOutcome::Unchecked, reason: Some(name.clone()), ..Gate::default() });
+        gates.push(Gate {
+            model: name.clone(),
+            outcome: GateOutcome::Unchecked,
+            reason: Some(name.clone()),
+            ..Gate::default()
+        });
     }
     let mut compared = compared(gates);
     compared.notes = hostile.clone();
     compared.title = hostile[0].clone();
     compared.suite = hostile[0].clone();
     let page = compared_html(&compared).expect("a page");
-    let known = ["html", "head", "meta", "title", "style", "body", "div", "header", "p", "h1", "h2", "bdi", "main",
-        "section", "ul", "li", "dl", "dt", "dd", "table", "caption", "strong", "span", "thead", "tbody", "tr", "th",
-        "td", "svg", "line", "circle"];
+    let known = [
+        "html", "head", "meta", "title", "style", "body", "div", "header", "p", "h1", "h2", "bdi", "main", "section",
+        "ul", "li", "dl", "dt", "dd", "table", "caption", "strong", "span", "thead", "tbody", "tr", "th", "td", "svg",
+        "line", "circle",
+    ];
     for tag in parse::tags(&page).iter().filter(|tag| !tag.starts_with("<!")) {
         let name: String = tag.trim_start_matches(['<', '/']).chars().take_while(char::is_ascii_alphanumeric).collect();
         assert!(known.contains(&name.as_str()), "{tag}");

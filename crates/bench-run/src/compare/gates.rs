@@ -59,7 +59,9 @@ pub fn decide(base: &[Side], head: &Side, models: &[(String, String)]) -> Result
     if rules.is_empty() {
         return Err(Error::Usage {
             message: format!("suite `{}` has no gates that its run could check", head.run.suite.id),
-            hint: Some("`[[gates.rules]]` in the suite names quantities, splits and the least loss that matters".into()),
+            hint: Some(
+                "`[[gates.rules]]` in the suite names quantities, splits and the least loss that matters".into(),
+            ),
         });
     }
     let mut table = Cells { base, head, cells: Vec::new(), notes: Vec::new(), runs: Vec::new() };
@@ -176,13 +178,13 @@ impl Cells<'_> {
             return Ok(at);
         }
         let runs = self.base.iter().zip(&self.runs);
-        let cells: Vec<Outcomes> = runs
-            .filter_map(|(side, at)| pairs::cell(side, at, (model, &rule.protocol, split, &rule.probe)))
-            .collect();
+        let cells: Vec<Outcomes> =
+            runs.filter_map(|(side, at)| pairs::cell(side, at, (model, &rule.protocol, split, &rule.probe))).collect();
         let Some(last) = self.base.last().filter(|_| cells.is_empty()) else {
             if cells.len() < self.base.len() {
                 let (n, all) = (cells.len(), self.base.len());
-                self.notes.push(format!("`{model}` was scored on `{split}` with {} in {n} of the {all} runs", rule.probe));
+                self.notes
+                    .push(format!("`{model}` was scored on `{split}` with {} in {n} of the {all} runs", rule.probe));
             }
             return self.push(key, cells);
         };
@@ -297,9 +299,7 @@ fn outcome(gate: &Gate) -> GateOutcome {
 
 #[cfg(test)]
 mod tests {
-    use bench_core::record::{
-        CellOutcomes, Gates, Interval, SuiteInfo, TestedSplit, TestedUnits, UnitOutcomes,
-    };
+    use bench_core::record::{CellOutcomes, Gates, Interval, SuiteInfo, TestedSplit, TestedUnits, UnitOutcomes};
 
     use super::super::{Found, Options, compare};
     use super::*;

@@ -70,7 +70,8 @@ pub fn compare(base: &Found, head: &Side, options: &Options) -> Result<Compared,
     notes.extend(decided.notes);
     notes.dedup();
     let only_in_base = base.sides.iter().flat_map(|side| side.run.models.iter().cloned());
-    let mut only_in_base: Vec<String> = only_in_base.filter(|model| !models.iter().any(|(old, _)| old == model)).collect();
+    let mut only_in_base: Vec<String> =
+        only_in_base.filter(|model| !models.iter().any(|(old, _)| old == model)).collect();
     only_in_base.sort();
     only_in_base.dedup();
     let only_in_head = head.run.models.iter().filter(|model| !models.iter().any(|(_, new)| new == *model));

@@ -34,8 +34,11 @@ pub enum Recovered {
 /// Columns that say where a row comes from, outermost first.
 const PLACE: [&str; 4] = ["Metadata_Source", "Metadata_Batch", "Metadata_Plate", "Metadata_Well"];
 
-/// (model, protocol, split, probe, repeat) to correct and tested rows of each unit.
-type Counts = BTreeMap<(usize, String, String, String, u32), BTreeMap<u32, (f64, u32)>>;
+/// Correct and tested rows of each unit.
+type OfUnits = BTreeMap<u32, (f64, u32)>;
+
+/// By model, protocol, split, probe and repeat.
+type Counts = BTreeMap<(usize, String, String, String, u32), OfUnits>;
 
 /// Outcomes of a record from the files beside it.
 ///
@@ -56,7 +59,10 @@ pub fn outcomes(record: &RunRecord, folder: &Path) -> Result<Recovered, Error> {
         )));
     }
     let Some(units) = Units::read(&wells)? else {
-        return Ok(Recovered::Nothing(format!("it was written before records kept them, and `{}` names no wells", wells.display())));
+        return Ok(Recovered::Nothing(format!(
+            "it was written before records kept them, and `{}` names no wells",
+            wells.display()
+        )));
     };
     let mut counts = Counts::new();
     for (at, model) in models.iter().enumerate() {
@@ -111,11 +117,12 @@ impl Units {
         };
         let depth = |name: &str| present.iter().position(|p| *p == name).map(|at| at + 1);
         // As the run did: batches first, plates where there are fewer than two, then wells.
-        let level = [("batch", "Metadata_Batch"), ("plate", "Metadata_Plate")].into_iter().find_map(|(unit, column)| {
-            let depth = depth(column)?;
-            let first = join(*rows.first()?, depth);
-            rows.iter().any(|row| join(*row, depth) != first).then_some((unit, depth))
-        });
+        let level =
+            [("batch", "Metadata_Batch"), ("plate", "Metadata_Plate")].into_iter().find_map(|(unit, column)| {
+                let depth = depth(column)?;
+                let first = join(*rows.first()?, depth);
+                rows.iter().any(|row| join(*row, depth) != first).then_some((unit, depth))
+            });
         let (cluster, cluster_depth) = level.unwrap_or(("well", present.len()));
         let mut units = Self { of_file_row: BTreeMap::new(), names: Vec::new(), cluster, cluster_of_unit: Vec::new() };
         let (mut number, mut clusters) = (BTreeMap::new(), BTreeMap::new());
@@ -171,7 +178,7 @@ fn assemble(counts: Counts, units: Units, models: &[&str], pooled: &[(&str, &str
             entry.1 += rows;
         }
     }
-    let mut cells: BTreeMap<(usize, String, String, String), Vec<BTreeMap<u32, (f64, u32)>>> = BTreeMap::new();
+    let mut cells: BTreeMap<(usize, String, String, String), Vec<OfUnits>> = BTreeMap::new();
     for ((model, protocol, split, probe, _), tally) in merged {
         cells.entry((model, protocol, split, probe)).or_default().push(tally);
     }
@@ -182,15 +189,13 @@ fn assemble(counts: Counts, units: Units, models: &[&str], pooled: &[(&str, &str
         ..UnitOutcomes::default()
     };
     for ((model, protocol, split, probe), repeats) in cells {
-        let tested = |tally: &BTreeMap<u32, (f64, u32)>| {
+        let tested = |tally: &OfUnits| {
             let rows: Vec<u32> = tally.values().map(|(_, rows)| *rows).collect();
             let is_same = rows.iter().all(|n| *n == rows[0]);
-            TestedUnits {
-                unit: tally.keys().copied().collect(),
-                rows: if is_same { rows[..1].to_vec() } else { rows },
-            }
+            TestedUnits { unit: tally.keys().copied().collect(), rows: if is_same { rows[..1].to_vec() } else { rows } }
         };
-        let split = TestedSplit { protocol, split, digest: String::new(), repeats: repeats.iter().map(tested).collect() };
+        let split =
+            TestedSplit { protocol, split, digest: String::new(), repeats: repeats.iter().map(tested).collect() };
         let test = outcomes.tests.iter().position(|known| *known == split).unwrap_or(outcomes.tests.len());
         if test == outcomes.tests.len() {
             outcomes.tests.push(split);
@@ -227,7 +232,8 @@ fn disagreement(record: &RunRecord, outcomes: &UnitOutcomes) -> Option<String> {
             correct.iter().sum::<f64>() / f64::from(rows)
         });
         let counted: Vec<f64> = counted.collect();
-        let agrees = stored.len() == counted.len() && stored.iter().zip(&counted).all(|((_, a), b)| (a - b).abs() < 1e-9);
+        let agrees =
+            stored.len() == counted.len() && stored.iter().zip(&counted).all(|((_, a), b)| (a - b).abs() < 1e-9);
         if !agrees {
             return Some(format!(
                 "its predictions do not give the accuracies of its record for `{}` on `{}` with {}; ties cannot be \

@@ -20,7 +20,10 @@ pub fn refuse(base: &Side, head: &Side) -> Option<(String, String)> {
     }
     if a.suite.version != b.suite.version {
         return Some((
-            format!("they ran versions {} and {} of `{}`, whose scores differ in meaning", a.suite.version, b.suite.version, a.suite.id),
+            format!(
+                "they ran versions {} and {} of `{}`, whose scores differ in meaning",
+                a.suite.version, b.suite.version, a.suite.id
+            ),
             "run the baseline again with the version of the head".into(),
         ));
     }
@@ -58,7 +61,11 @@ fn test<'a>(side: &'a Side, protocol: &str, split: &str) -> Option<&'a TestedSpl
 fn differ(base: &Side, old: &TestedSplit, head: &Side, new: &TestedSplit) -> Option<String> {
     let place = format!("`{}` ({})", new.split, new.protocol);
     if old.repeats.len() != new.repeats.len() {
-        return Some(format!("{place} has {} repeats in one and {} in the other", old.repeats.len(), new.repeats.len()));
+        return Some(format!(
+            "{place} has {} repeats in one and {} in the other",
+            old.repeats.len(),
+            new.repeats.len()
+        ));
     }
     let wells = |side: &Side, test: &TestedSplit| -> BTreeSet<String> {
         let units = test.repeats.iter().flat_map(|repeat| &repeat.unit);
@@ -90,7 +97,10 @@ pub fn remarks(base: &[Side], head: &Side) -> Vec<String> {
         let (a, b) = (&side.run, &head.run);
         let (old, new) = (&side.name.place, &head.name.place);
         if a.suite.digest != b.suite.digest {
-            remarks.push(format!("the text of suite `{}` changed between `{old}` and `{new}`, its version did not", a.suite.id));
+            remarks.push(format!(
+                "the text of suite `{}` changed between `{old}` and `{new}`, its version did not",
+                a.suite.id
+            ));
         }
         if a.gates != b.gates {
             remarks.push(format!("the gates changed between `{old}` and `{new}`; those of `{new}` are used"));
@@ -101,7 +111,9 @@ pub fn remarks(base: &[Side], head: &Side) -> Vec<String> {
                 if a.splits_digest.is_empty() { old } else { new }
             ));
         } else if a.splits_digest != b.splits_digest {
-            remarks.push(format!("`{old}` and `{new}` did not score the same list of splits; the gated ones that both have are identical"));
+            remarks.push(format!(
+                "`{old}` and `{new}` did not score the same list of splits; the gated ones that both have are identical"
+            ));
         }
     }
     remarks

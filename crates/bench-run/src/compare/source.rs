@@ -46,17 +46,12 @@ impl Source {
         }
     }
 
-    /// Whether a history is needed.
-    pub fn needs_history(&self) -> bool {
-        !matches!(self, Self::Path(_))
-    }
-
     /// One run: anything but a window.
     ///
     /// # Errors
     /// Unreadable or damaged; a run that the history does not have.
     pub fn one(&self, history: &Path) -> Result<(Side, Option<usize>), Error> {
-        let number = match self {
+        let history = match self {
             Self::Path(path) => return Ok((Side::read(path)?, None)),
             Self::Window => {
                 return Err(Error::Usage {
@@ -64,11 +59,13 @@ impl Source {
                     hint: Some("`bench compare history:window RUN`".into()),
                 });
             }
-            Self::Pinned => History::read(history)?.pinned_or_error()?,
-            Self::Last => History::read(history)?.last_or_error()?,
-            Self::Run(id) => History::read(history)?.find(id)?,
+            Self::Pinned | Self::Last | Self::Run(_) => History::read(history)?,
         };
-        let history = History::read(history)?;
+        let number = match self {
+            Self::Pinned => history.pinned_or_error()?,
+            Self::Run(id) => history.find(id)?,
+            _ => history.last_or_error()?,
+        };
         Ok((Side::of_history(number, history.run(number), "history"), Some(number)))
     }
 
@@ -133,10 +130,8 @@ pub fn runs_before(
         n => format!("the mean of the last {n} runs of the history"),
     };
     let notes = left_out.first().map(|(number, why)| {
-        format!("{} of the history left out of the window; run {number}: {why}", match left_out.len() {
-            1 => "one run".to_owned(),
-            n => format!("{n} runs"),
-        })
+        let runs = if left_out.len() == 1 { "one run".to_owned() } else { format!("{} runs", left_out.len()) };
+        format!("the window leaves out {runs} of the history; run {number}: {why}")
     });
     Ok(Found { what, sides, notes: notes.into_iter().collect() })
 }

@@ -7,9 +7,9 @@ use bench_core::history::{Event, HistoryCheck, HistoryRun, MarkedGate};
 use bench_core::record::{TestedSplit, UnitOutcomes};
 
 use super::{History, file};
+use crate::Error;
 use crate::compare::source::runs_before;
 use crate::compare::{Found, Options, Side, compare};
-use crate::Error;
 
 /// What the record does not know.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,8 @@ pub fn add(path: &Path, run: &Path, labels: Labels, pin: bool) -> Result<Added, 
     file::append(path, |events| {
         let history = History::of_events(path, events);
         let same = |old: &HistoryRun| {
-            (&old.run_id, &old.scores_digest, &old.commit) == (&side.run.run_id, &side.run.scores_digest, &labels.commit)
+            (&old.run_id, &old.scores_digest, &old.commit)
+                == (&side.run.run_id, &side.run.scores_digest, &labels.commit)
         };
         if let Some(at) = history.runs.iter().position(same) {
             let number = at + 1;

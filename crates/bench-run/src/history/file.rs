@@ -124,8 +124,7 @@ impl Lock {
         name.push(".lock");
         let place: PathBuf = path.with_file_name(name);
         let failed = |source| Error::Write { path: place.clone(), source };
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&place).map_err(failed)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&place).map_err(failed)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => file.lock().map_err(failed)?,
             // Some file systems cannot lock; the file is still replaced in one step.

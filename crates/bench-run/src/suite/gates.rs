@@ -90,8 +90,8 @@ impl Default for GateSettings {
 impl GateSettings {
     /// What types cannot say: key and what is wrong with it.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
-        let levels = std::iter::once(self.level).chain(self.rules.iter().filter_map(|rule| rule.level));
-        if let Some(level) = levels.into_iter().find(|level| !(0.5..1.0).contains(level)) {
+        let mut levels = std::iter::once(self.level).chain(self.rules.iter().filter_map(|rule| rule.level));
+        if let Some(level) = levels.find(|level| !(0.5..1.0).contains(level)) {
             return Err(("gates.level", format!("`{level}` must lie between 0.5 and 1")));
         }
         if self.window == 0 || self.window > 1000 {
