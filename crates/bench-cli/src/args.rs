@@ -6,12 +6,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit;
 
+mod compare;
 #[cfg(feature = "train")]
 mod fetch;
 mod figures;
 mod images;
 mod upkeep;
 
+pub(crate) use compare::{
+    CompareArgs, CompareFormat, HistoryAddArgs, HistoryCommand, HistoryPageArgs, HistoryPinArgs, HistoryShowArgs,
+};
 #[cfg(feature = "train")]
 pub(crate) use fetch::{DataTableArgs, FetchArgs, MergeArgs};
 pub(crate) use figures::{CardArgs, FiguresArgs};
@@ -143,6 +147,23 @@ Examples:
   bench card reports/target2/RUN --out cards
   bench card record.json --out hub")]
     Card(CardArgs),
+    /// Compare a run with a baseline on identical splits: gates, intervals, exit code 1 on a regression
+    #[command(after_help = "\
+Examples:
+  bench compare reports/target2/old reports/target2/new --gate
+  bench compare history:window reports/target2/new --gate --format md --out comment.md
+  bench compare pinned reports/target2/new --map emm=emm-v2 --format html --out compared.html")]
+    Compare(CompareArgs),
+    /// Keep runs in an append-only file: add, pin, show, page of trends
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bench history add reports/target2/new --commit 1a2b3c --pin
+  bench history show
+  bench history page --out trends.html"
+    )]
+    History(HistoryCommand),
     /// Explain how a table is understood, and every breach with row and column
     #[command(before_long_help = "\
 Examples:

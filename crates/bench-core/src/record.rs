@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::Score;
 
 mod correction;
+mod gates;
 mod models;
+mod outcomes;
 
 pub use correction::CorrectionInfo;
+pub use gates::{GateRule, Gates};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
+pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -79,6 +83,15 @@ pub struct RunRecord {
     /// Means over trainings with different seeds, where methods were trained more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seed_summaries: Vec<SeedSummary>,
+    /// How often each well was predicted correctly, for comparisons with other runs.
+    #[serde(default, skip_serializing_if = "UnitOutcomes::is_empty")]
+    pub outcomes: UnitOutcomes,
+    /// Digest over the splits and the rows they divide: equal for runs that can be compared well by well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub splits_digest: String,
+    /// Which losses against a baseline the suite does not tolerate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
     /// Files written beside this one.

@@ -151,6 +151,16 @@ pub enum Error {
         /// Cause.
         source: Box<bench_data::Error>,
     },
+    /// A history with a damaged line.
+    #[error("failed to read history `{}`, line {line}: {why}", path.display())]
+    History {
+        /// Path.
+        path: PathBuf,
+        /// Line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A record that cannot be read.
     #[error("failed to read record `{}`: {why}", path.display())]
     Record {
@@ -189,6 +199,7 @@ impl Error {
             | Self::Write { .. }
             | Self::WriteTable { .. }
             | Self::Record { .. }
+            | Self::History { .. }
             | Self::Metadata { .. }
             | Self::Produce { .. }
             | Self::Unreadable { .. }
@@ -223,6 +234,9 @@ impl Error {
             Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => {
                 Some(format!("did you mean `{meant}`?"))
             }
+            Self::History { line, .. } => Some(format!(
+                "nothing was written; take the file from an older state of its branch or cache, or keep the lines before {line}"
+            )),
             Self::Unreadable { .. } => Some("`--skip-unreadable` leaves such images out and lists them".into()),
             Self::Write { .. } | Self::WriteTable { .. } => Some(ELSEWHERE.into()),
             Self::Produce { source, .. } if lacks_space(source.as_ref()) => Some(ELSEWHERE.into()),

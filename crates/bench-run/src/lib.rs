@@ -2,14 +2,18 @@
 //!
 //! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`mod@run`] does it step by
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
-//! puts the pieces together and [`outputs`] writes them. [`layers`] are a user's settings over all of it.
+//! puts the pieces together and [`outputs`] writes them. [`compare`] sets two records side by side, and
+//! [`history`] keeps them in a file. [`layers`] are a user's settings over all of it.
 
+pub mod compare;
 pub mod corrections;
 pub mod doctor;
 pub mod error;
+pub mod history;
 pub mod key;
 pub mod layers;
 pub mod manifest;
+pub mod outcomes;
 pub mod outputs;
 pub mod plan;
 pub mod probes;

@@ -115,6 +115,11 @@ impl Request {
         for id in self.suite.splits.paper.iter().chain(&self.suite.splits.strict) {
             bench_eval::split::find(id, &groups)?;
         }
+        // Folds of the user's have names of their own.
+        let rules = self.suite.gates.rules.iter().filter(|rule| !rule.protocols.iter().any(|p| p == "fixed"));
+        for id in rules.flat_map(|rule| &rule.splits) {
+            bench_eval::split::find(id, &groups)?;
+        }
         bench_eval::metric::lookup_all(&self.suite.metrics)?;
         crate::corrections::parse(&self.suite.corrections)?;
         if self.suite.splits.paper.is_empty()

@@ -8,12 +8,14 @@ use crate::args::OutputArgs;
 pub(crate) mod cache;
 pub(crate) mod card;
 pub(crate) mod config;
+pub(crate) mod compare;
 #[cfg(feature = "train")]
 pub(crate) mod data;
 pub(crate) mod doctor;
 #[cfg(feature = "train")]
 pub(crate) mod fetch;
 pub(crate) mod figures;
+pub(crate) mod history;
 #[cfg(feature = "train")]
 pub(crate) mod images;
 pub(crate) mod list;

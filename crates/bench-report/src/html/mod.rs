@@ -225,7 +225,7 @@ fn policy() -> String {
     )
 }
 
-fn hash(content: &str) -> String {
+pub(crate) fn hash(content: &str) -> String {
     let hex = digest::of_bytes(content.as_bytes());
     let bytes: Vec<u8> =
         (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 pub mod embedded;
+pub mod gates;
 mod parse;
 
+pub use gates::GateSettings;
 pub(crate) use parse::{check, explain};
 
 /// A benchmark as data.
@@ -73,6 +75,9 @@ pub struct Suite {
     /// Two-dimensional map.
     #[serde(default)]
     pub projection: ProjectionSettings,
+    /// Which losses against a baseline are not tolerated.
+    #[serde(default)]
+    pub gates: GateSettings,
 }
 
 /// Where data come from when the user gives none.
