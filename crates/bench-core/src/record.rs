@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Score;
 
+mod embedding;
 mod models;
 
+pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
@@ -77,6 +79,12 @@ pub struct RunRecord {
     /// Means over trainings with different seeds, where methods were trained more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seed_summaries: Vec<SeedSummary>,
+    /// Scores of the embeddings themselves, without a fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedding_scores: Vec<EmbeddingScore>,
+    /// Their means over the sets of packages and papers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedding_totals: Vec<EmbeddingTotal>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
     /// Files written beside this one.
