@@ -2,7 +2,7 @@
 
 Run: python tests/goldens/generators/embedding_metrics.py all3.parquet > tests/goldens/embedding_metrics.json
 Needs (Python 3.11): scib-metrics 0.5.10, scib 1.1.7, harmonypy 2.1.0, umap-learn, scikit-learn, scipy, statsmodels,
-pandas, pyarrow; the output names the versions. `all3.parquet` is the JUMP-MOA multi-site table (BSD-3-Clause and CC0).
+pandas, pyarrow, and g++; the output names the versions. `all3.parquet` is the JUMP-MOA multi-site table (BSD-3-Clause and CC0).
 
 Three inputs: `generated` (seed 20250901), `real` (360 wells of six compounds in three laboratories, 16 features, and 120
 negative controls), `ugly` (labels of one to three rows, a batch with one label, duplicated rows, a constant feature).
@@ -150,8 +150,11 @@ def lisi30(x, codes):
 
 
 def graph_lisi(fuzzy, batch):
-    program = os.path.join(os.path.dirname(scib.__file__), "knn_graph", "knn_graph.o")
+    # The program that scib ships is compiled from the source it ships: the binary asks for a recent C library.
+    source = os.path.join(os.path.dirname(scib.__file__), "knn_graph", "knn_graph.cpp")
     with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, "knn_graph")
+        subprocess.run(["g++", "-std=c++11", "-O2", source, "-o", program], check=True)
         prefix = os.path.join(folder, "g")
         matrix = sparse.csr_matrix(fuzzy).sorted_indices()
         with open(prefix + ".mtx", "w") as out:

@@ -118,6 +118,17 @@ pub struct Part {
     pub p: Option<f64>,
 }
 
+/// What one permutation of a null costs beside the first measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullCost {
+    /// Little: what takes time depends on the features alone and is kept.
+    Low,
+    /// About one pass over the matrix.
+    Pass,
+    /// All pairs of rows of a label once more.
+    Pairs,
+}
+
 /// A metric of an embedding.
 pub trait EmbeddingMetric: Send + Sync {
     /// What it is.
@@ -134,9 +145,9 @@ pub trait EmbeddingMetric: Send + Sync {
         false
     }
 
-    /// Whether a permutation costs about as much as the first measurement; such nulls get fewer permutations.
-    fn is_dear(&self) -> bool {
-        false
+    /// What one permutation of its null costs.
+    fn null_cost(&self) -> NullCost {
+        NullCost::Low
     }
 
     /// Measures it.

@@ -19,7 +19,7 @@
 use bench_core::Card;
 
 use super::silhouette::{Between, mixing};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Side, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Side, Space};
 
 /// The card of the Euclidean form.
 pub static EUCLIDEAN_CARD: EmbeddingCard = EmbeddingCard {
@@ -74,8 +74,11 @@ impl EmbeddingMetric for AswBatch {
         }
     }
 
-    fn is_dear(&self) -> bool {
-        true
+    fn null_cost(&self) -> NullCost {
+        match self {
+            Self::Euclidean => NullCost::Pairs,
+            Self::Cosine => NullCost::Pass,
+        }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

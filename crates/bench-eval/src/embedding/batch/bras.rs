@@ -19,7 +19,7 @@
 use bench_core::Card;
 
 use super::silhouette::{Between, mixing};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Side, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Side, Space};
 
 /// Its card.
 pub static CARD: EmbeddingCard = EmbeddingCard {
@@ -48,8 +48,8 @@ impl EmbeddingMetric for Bras {
         &CARD
     }
 
-    fn is_dear(&self) -> bool {
-        true
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pass
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

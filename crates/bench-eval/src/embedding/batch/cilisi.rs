@@ -20,7 +20,7 @@
 use bench_core::Card;
 use rayon::prelude::*;
 
-use super::lisi::{PERPLEXITY, inverse_simpson, weigh};
+use super::lisi::inverse_simpson;
 use super::shared::{at_least_two, present};
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Side, Space, summary};
 
@@ -80,10 +80,6 @@ impl EmbeddingMetric for Cilisi {
         }
     }
 
-    fn is_dear(&self) -> bool {
-        true
-    }
-
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         at_least_two(roles.unit, roles.unit_name)?;
         let members = roles.label.members();
@@ -100,10 +96,7 @@ impl EmbeddingMetric for Cilisi {
                     if !counts(label) {
                         return f64::NAN;
                     }
-                    let k = PERPLEXITY.min(graph.index[row].len());
-                    let list = graph.index[row][..k].iter().copied();
-                    let list = list.zip(&graph.distance[row][..k]).map(|(other, &d)| (other, f64::from(d)));
-                    let lisi = inverse_simpson(&weigh(list, k as f64), roles.unit, shares);
+                    let lisi = inverse_simpson(&graph.weights[row], roles.unit, shares);
                     (lisi - 1.0) / (units[label] - 1) as f64
                 })
                 .collect::<Vec<f64>>()

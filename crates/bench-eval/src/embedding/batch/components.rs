@@ -30,7 +30,7 @@ use faer::linalg::solvers::Solve;
 use faer::{Col, Mat};
 
 use super::shared::{at_least_two, level_sums, present};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Side, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
 
 /// Its card.
 pub static CARD: EmbeddingCard = EmbeddingCard {
@@ -59,8 +59,8 @@ impl EmbeddingMetric for VarianceComponents {
         &CARD
     }
 
-    fn is_dear(&self) -> bool {
-        true
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pass
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -32,7 +32,7 @@ use faer::Mat;
 use super::shared::ControlSample;
 use super::unit_pairs::mean_over_pairs;
 use crate::embedding::pairs::products;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Side, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Side, Space};
 
 /// Directions of the sliced distance.
 const DIRECTIONS: usize = 64;
@@ -126,8 +126,11 @@ impl EmbeddingMetric for ControlDistance {
         true
     }
 
-    fn is_dear(&self) -> bool {
-        matches!(self, Self::Frechet)
+    fn null_cost(&self) -> NullCost {
+        match self {
+            Self::Frechet => NullCost::Pass,
+            _ => NullCost::Low,
+        }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -25,9 +25,12 @@
 //! `pc_regression(n_comps=50)`.
 
 use bench_core::{Card, Matrix};
+use rayon::prelude::*;
 
 use super::shared::{at_least_two, level_sums};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Part, Roles, Side, Space, summary};
+use crate::embedding::{
+    EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Side, Space, summary,
+};
 
 /// The card over all components.
 pub static ALL_CARD: EmbeddingCard = EmbeddingCard {
@@ -82,6 +85,13 @@ impl EmbeddingMetric for Pcr {
         }
     }
 
+    fn null_cost(&self) -> NullCost {
+        match self {
+            Self::All => NullCost::Pass,
+            Self::Leading => NullCost::Low,
+        }
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         at_least_two(roles.unit, roles.unit_name)?;
         match self {
@@ -119,6 +129,7 @@ fn contributions(matrix: &Matrix, roles: &Roles<'_>, keep: Option<&[f64]>) -> (V
     }
     let used: Vec<bool> = (0..d).map(|at| keep.is_none_or(|variance| variance[at] > 0.0)).collect();
     (0..n)
+        .into_par_iter()
         .map(|row| {
             let between = &sums[roles.unit.code(row) * d..(roles.unit.code(row) + 1) * d];
             let values = matrix.row(row).iter().zip(&mean).zip(between).zip(&used).filter(|(_, used)| **used);

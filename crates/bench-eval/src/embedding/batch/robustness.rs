@@ -92,10 +92,6 @@ impl EmbeddingMetric for RobustnessIndex {
         }
     }
 
-    fn is_dear(&self) -> bool {
-        true
-    }
-
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         at_least_two(roles.unit, roles.unit_name)?;
         let units = roles.unit.level_count() as u32;

@@ -27,7 +27,7 @@ use rayon::prelude::*;
 
 use super::shared::at_least_two;
 use crate::embedding::pairs::Pairs;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Side, Space, summary};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Roles, Side, Space, summary};
 
 /// Width of the penalty on distances.
 const WIDTH: f64 = 0.15;
@@ -65,8 +65,8 @@ impl EmbeddingMetric for Sbee {
         &CARD
     }
 
-    fn is_dear(&self) -> bool {
-        true
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pairs
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use bench_core::{Factor, Layout, Matrix, Seed};
 use bench_geometry::neighbours::{self, Metric, Part, Question, round_cosine};
 use bench_geometry::pca::{Method, Pca};
+use rayon::prelude::*;
 
+use super::lisi::{self, PERPLEXITY};
 use crate::embedding::pairs::Pairs;
 
 /// Components that scib regresses.
@@ -34,13 +36,31 @@ pub(super) fn at_least_two(factor: &Factor, name: &str) -> Result<usize, String>
     }
 }
 
-/// Rows of each level, summed; `[levels, d]`, in `f64`, rows in ascending order.
+/// Rows of each level, summed; `[levels, d]`, in `f64`. Blocks of columns in parallel, rows in ascending order.
 pub(in crate::embedding) fn level_sums(matrix: &Matrix, codes: &[u32], levels: usize) -> Vec<f64> {
+    /// Columns per task.
+    const COLUMNS: usize = 128;
     let d = matrix.cols();
-    let mut sums = vec![0.0; levels * d];
-    for (row, &code) in codes.iter().enumerate() {
-        for (sum, &x) in sums[code as usize * d..(code as usize + 1) * d].iter_mut().zip(matrix.row(row)) {
-            *sum += f64::from(x);
+    let blocks: Vec<Vec<f64>> = (0..d.div_ceil(COLUMNS))
+        .into_par_iter()
+        .map(|block| {
+            let columns = block * COLUMNS..((block + 1) * COLUMNS).min(d);
+            let width = columns.len();
+            let mut sums = vec![0.0; levels * width];
+            for (row, &code) in codes.iter().enumerate() {
+                let values = &matrix.row(row)[columns.clone()];
+                for (sum, &x) in sums[code as usize * width..(code as usize + 1) * width].iter_mut().zip(values) {
+                    *sum += f64::from(x);
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut sums = Vec::with_capacity(levels * d);
+    for level in 0..levels {
+        for block in &blocks {
+            let width = block.len() / levels;
+            sums.extend_from_slice(&block[level * width..(level + 1) * width]);
         }
     }
     sums
@@ -81,24 +101,31 @@ pub(in crate::embedding) struct LabelGraph {
     codes: Vec<u32>,
     /// Neighbours of each row, nearest first; fewer than [`WITHIN_LABEL`] in small labels.
     pub(super) index: Vec<Vec<u32>>,
-    /// Their distances.
-    pub(super) distance: Vec<Vec<f32>>,
+    /// The nearest of them with their probabilities at the perplexity of LISI.
+    pub(super) weights: Vec<Vec<(u32, f32)>>,
 }
 
 impl LabelGraph {
     pub(in crate::embedding) fn new(matrix: &Matrix, label: &Factor) -> Result<Self, String> {
         let n = matrix.rows();
-        let (mut index, mut distance) = (vec![Vec::new(); n], vec![Vec::new(); n]);
+        let mut index = vec![Vec::new(); n];
+        let mut weights = vec![Vec::new(); n];
         for members in label.members().into_iter().filter(|members| members.len() > 1) {
             let k = WITHIN_LABEL.min(members.len() - 1);
             let graph = neighbours::graph(&matrix.take(&members), k, Metric::Euclidean, &|_, _| ())
                 .map_err(|error| error.to_string())?;
-            for (local, &row) in members.iter().enumerate() {
+            let near = PERPLEXITY.min(k);
+            let weigh = |local: usize| {
+                let list = graph.neighbours(local)[..near].iter().zip(graph.distances(local));
+                lisi::weigh(list.map(|(&other, &d)| (members[other as usize], f64::from(d))), near as f64)
+            };
+            let weighed: Vec<Vec<(u32, f32)>> = (0..members.len()).into_par_iter().map(weigh).collect();
+            for ((local, &row), weighed) in members.iter().enumerate().zip(weighed) {
                 index[row as usize] = graph.neighbours(local).iter().map(|&other| members[other as usize]).collect();
-                distance[row as usize] = graph.distances(local).to_vec();
+                weights[row as usize] = weighed;
             }
         }
-        Ok(Self { codes: label.codes.clone(), index, distance })
+        Ok(Self { codes: label.codes.clone(), index, weights })
     }
 
     pub(in crate::embedding) fn is_of(&self, label: &Factor) -> bool {

@@ -11,6 +11,7 @@
 //! Effects that only treated wells have. Units with fewer than four sampled rows are left out.
 
 use bench_core::Factor;
+use rayon::prelude::*;
 
 use super::shared::ControlSample;
 use crate::embedding::{Measured, Part, Roles, Space};
@@ -45,7 +46,6 @@ pub(super) fn mean_over_pairs(
         0..=PAIRS => all,
         many => (0..PAIRS).map(|at| all[at * many / PAIRS]).collect(),
     };
-    use rayon::prelude::*;
     let parts: Vec<Part> = kept
         .par_iter()
         .map(|&(a, b)| {

@@ -7,7 +7,7 @@ use bench_core::{Factor, Layout, Seed};
 use super::controls::{ControlEmbedding, anchor};
 use super::null::{Exchange, varies_within};
 use super::{Rows, Settings, interval};
-use crate::embedding::{EmbeddingMetric, Measured, Part, Roles, Side, Space};
+use crate::embedding::{EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
 
 /// What all embeddings share.
 pub(super) struct Tables<'a> {
@@ -185,7 +185,11 @@ fn add_null(
     measured: &Measured,
     settings: &Settings<'_>,
 ) {
-    let draws = if metric.is_dear() { settings.dear_permutations } else { settings.permutations };
+    let draws = match metric.null_cost() {
+        NullCost::Low => settings.permutations,
+        NullCost::Pass => settings.pass_permutations,
+        NullCost::Pairs => settings.pair_permutations,
+    };
     if draws == 0 {
         return;
     }

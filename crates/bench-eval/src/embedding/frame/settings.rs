@@ -11,10 +11,12 @@ pub struct Settings<'a> {
     pub metrics: Vec<&'static dyn EmbeddingMetric>,
     /// Nuisance units, coarsest first; those that the layout lacks are left out.
     pub units: Vec<&'a str>,
-    /// Permutations of metrics whose null costs little; none leaves nulls out.
+    /// Permutations of metrics whose null costs little; none leaves it out.
     pub permutations: usize,
-    /// Permutations of the others.
-    pub dear_permutations: usize,
+    /// Permutations of those that pass over the matrix each time.
+    pub pass_permutations: usize,
+    /// Permutations of those that meet all pairs of a label each time (Euclidean ASW, sBEE): none by default.
+    pub pair_permutations: usize,
     /// Bootstrap draws; none leaves intervals out.
     pub draws: usize,
     /// Run seed.
@@ -27,7 +29,8 @@ impl Default for Settings<'_> {
             metrics: metrics().collect(),
             units: vec!["source", "batch", "plate"],
             permutations: 100,
-            dear_permutations: 20,
+            pass_permutations: 20,
+            pair_permutations: 0,
             draws: 500,
             seed: Seed(0),
         }

@@ -21,7 +21,8 @@ fn run(input: &Input, models: &[(&str, &Matrix, &Matrix)], ids: &[&str], draws: 
         metrics: ids.iter().map(|id| lookup(id).unwrap()).collect(),
         units: vec!["source", "plate", "nowhere"],
         permutations: draws,
-        dear_permutations: draws,
+        pass_permutations: draws,
+        pair_permutations: draws,
         draws: 40,
         seed: Seed(6),
     };
