@@ -149,7 +149,7 @@ def lisi30(x, codes):
     return np.array([1 / simpson(distance[i, 1:], codes[index[i, 1:]], k) for i in range(len(x))])
 
 
-def graph_lisi(fuzzy, batch):
+def graph_lisi(fuzzy, *factors):
     # The program that scib ships is compiled from the source it ships: the binary asks for a recent C library.
     source = os.path.join(os.path.dirname(scib.__file__), "knn_graph", "knn_graph.cpp")
     with tempfile.TemporaryDirectory() as folder:
@@ -164,8 +164,7 @@ def graph_lisi(fuzzy, batch):
             for i, j, v in zip(coo.row, coo.col, coo.data):
                 out.write(f"{i + 1} {j + 1} {float(v)!r}\n")
         subprocess.run([program, prefix + ".mtx", prefix, "90", "1", "100"], check=True, stdout=subprocess.DEVNULL)
-        s = compute_simpson_index_graph(prefix, batch, batch.max() + 1, n_neighbors=90, perplexity=30)
-    return 1 / s
+        return [1 / compute_simpson_index_graph(prefix, f, f.max() + 1, n_neighbors=90, perplexity=30) for f in factors]
 
 
 def accept(index, batch):
@@ -337,7 +336,8 @@ def values(x, label, batch, plate, c, c_batch):
         if rows.sum() >= 10 and q >= 2:
             per[l] = (lisi30(x[rows], pd.Categorical(batch[rows]).codes) - 1) / (q - 1)
     entropy = np.array([stats.entropy(np.bincount(batch[row[1:51]])) for row in index]) / np.log(nb)
-    graph = graph_lisi(fuzzy, batch)
+    graph, graph_label = graph_lisi(fuzzy, batch, label)
+    nl = len(np.unique(label))
     return {
         "asw-batch": float(sm.silhouette_batch(x, label, batch)),
         "asw-batch-cosine": float(sm.silhouette_batch(x, label, batch, metric="cosine")),
@@ -346,6 +346,7 @@ def values(x, label, batch, plate, c, c_batch):
         "lisi-unit": float(harmony.mean()),
         "ilisi-scintegration": float(((thirty - 1) / (nb - 1)).mean()),
         "ilisi-graph": float((np.nanmedian(graph) - 1) / (nb - 1)),
+        "clisi-graph": float((nl - np.nanmedian(graph_label)) / (nl - 1)),
         "cilisi": float(np.concatenate(list(per.values())).mean()),
         "cilisi-means": float(np.mean([v.mean() for v in per.values()])),
         "kbet": float(sm.kbet(nn.subset_neighbors(50), batch)[0]),

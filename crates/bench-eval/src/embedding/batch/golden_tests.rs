@@ -27,6 +27,7 @@ fn values_are_those_of_the_packages() {
         ("lisi-unit", 1e-4),
         ("ilisi-scintegration", 1e-4),
         ("ilisi-graph", 1e-4),
+        ("clisi-graph", 1e-4),
         ("cilisi", 1e-4),
         ("cilisi-means", 1e-4),
         ("kbet", 1e-6),

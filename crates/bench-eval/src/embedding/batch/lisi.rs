@@ -140,11 +140,13 @@ mod tests {
 
     #[test]
     fn equal_distances_weigh_the_same_and_lisi_counts_the_levels() {
-        let row = weigh((0..12).map(|other| (other, 2.0)), 4.0);
+        let row = weigh((0..12).map(|other| (other, 0.0)), 4.0);
         assert!(row.iter().all(|&(_, p)| (p - 1.0 / 12.0).abs() < 1e-7));
         let unit = Factor::sorted(&["a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c"]);
         assert!((inverse_simpson(&row, &unit, &mut Vec::new()) - 3.0).abs() < 1e-6);
         assert_eq!(inverse_simpson(&[], &unit, &mut Vec::new()), 1.0);
+        // As in the packages: equal distances that are not zero let all weights vanish before the entropy falls.
+        assert!(weigh((0..12).map(|other| (other, 2.0)), 4.0).iter().all(|&(_, p)| p == 0.0));
         assert_eq!(inverse_simpson(&[(0, 0.0)], &unit, &mut Vec::new()), -1.0);
     }
 

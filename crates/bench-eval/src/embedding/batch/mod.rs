@@ -10,6 +10,7 @@ pub mod asw;
 pub mod bras;
 mod chi_squared;
 pub mod cilisi;
+pub mod clisi_graph;
 pub mod components;
 pub mod connectivity;
 pub mod control_distance;
@@ -31,7 +32,7 @@ mod golden_tests;
 mod property_tests;
 
 /// Metrics of this side, in order of report.
-pub static METRICS: [&dyn EmbeddingMetric; 25] = [
+pub static METRICS: [&dyn EmbeddingMetric; 26] = [
     &robustness::PLATE,
     &robustness::WELL,
     &bras::Bras,
@@ -46,6 +47,7 @@ pub static METRICS: [&dyn EmbeddingMetric; 25] = [
     &kbet::Kbet::ScibMetrics,
     &kbet::Kbet::Label,
     &kbet::Kbet::R,
+    &clisi_graph::ClisiGraph,
     &connectivity::Connectivity::Symmetric,
     &connectivity::Connectivity::Directed,
     &pcr::Pcr::All,

@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_correction_that_makes_it_worse_scores_zero() {
-        assert_eq!(comparison(0.4, 0.1), 0.75);
+        assert!((comparison(0.4, 0.1) - 0.75).abs() < 1e-12);
         assert_eq!(comparison(0.1, 0.4), 0.0);
         assert_eq!(comparison(0.0, 0.4), 0.0);
     }
