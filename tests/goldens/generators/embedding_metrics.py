@@ -209,21 +209,33 @@ def kbet_label(x, label, batch):
     return float(np.mean(scores))
 
 
+def weights(key, k):
+    """Weight of every entry of an ascending list among the first k: ties over the k-th place count by expectation."""
+    first, last = np.searchsorted(key, key[k - 1], "left"), np.searchsorted(key, key[k - 1], "right")
+    w = np.zeros(len(key))
+    w[:first] = 1
+    w[first:last] = (k - first) / (last - first)
+    return w
+
+
 def robustness(x, label, batch, plate):
     unit = x.astype(float) / np.linalg.norm(x.astype(float), axis=1, keepdims=True)
     key = np.round(1 - unit @ unit.T, 11)
     key[plate[:, None] == plate] = np.inf
-    order = np.argsort(key, axis=1, kind="stable")[:, :81]
+    order = np.argsort(key, axis=1, kind="stable")
+    key = np.take_along_axis(key, order, 1)
+    count = np.isfinite(key).sum(1)
+    same_label, same_batch = label[order] == label[:, None], batch[order] == batch[:, None]
+    weigh = lambda k: np.array([weights(row, min(k, n)) for row, n in zip(key, count)])
 
     def ratio(k):
-        near = order[:, :k]
-        same_label, same_batch = label[near] == label[:, None], batch[near] == batch[:, None]
-        so, os_ = (same_label & ~same_batch).sum(), (~same_label & same_batch).sum()
+        w = weigh(k)
+        so, os_ = (w * (same_label & ~same_batch)).sum(), (w * (~same_label & same_batch)).sum()
         return float(so / (so + os_))
 
     def accuracy(k):
-        votes = np.array([np.bincount(label[row], minlength=label.max() + 1) for row in order[:, :k]])
-        wins = votes == votes.max(1, keepdims=True)
+        votes = np.array([np.bincount(label[row], w, minlength=label.max() + 1) for row, w in zip(order, weigh(k))])
+        wins = votes >= votes.max(1, keepdims=True) * (1 - 1e-9)
         hit = wins[np.arange(len(label)), label] / wins.sum(1)
         return np.mean([hit[label == l].mean() for l in np.unique(label)])
 
@@ -335,7 +347,9 @@ def values(x, label, batch, plate, c, c_batch):
         q = len(np.unique(batch[rows]))
         if rows.sum() >= 10 and q >= 2:
             per[l] = (lisi30(x[rows], pd.Categorical(batch[rows]).codes) - 1) / (q - 1)
-    entropy = np.array([stats.entropy(np.bincount(batch[row[1:51]])) for row in index]) / np.log(nb)
+    rounded = np.round(distance[:, 1:], 6)
+    shares = [np.bincount(batch[row[1:]], weights(key, 50), minlength=nb) for row, key in zip(index, rounded)]
+    entropy = np.array([stats.entropy(s) for s in shares]) / np.log(nb)
     graph, graph_label = graph_lisi(fuzzy, batch, label)
     nl = len(np.unique(label))
     return {

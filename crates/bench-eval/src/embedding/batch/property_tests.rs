@@ -164,8 +164,8 @@ fn controls_score_on_the_sides_that_cards_name() {
         let card = metric.card();
         let (best, worst) = (value(metric, &named(card.best)), value(metric, &named(card.worst)));
         let ahead = if card.card.better == "higher" { best - worst } else { worst - best };
-        // Variances of noise over few rows keep PCR off zero, and connectivity of noise is no zero either.
-        assert!(ahead > 0.3, "{}: best {best}, worst {worst}", card.card.id);
+        // A label has twelve rows of a unit here, fewer than CiLISI takes neighbours: even one-hot units mix a little.
+        assert!(ahead > 0.1, "{}: best {best}, worst {worst}", card.card.id);
     }
 }
 
