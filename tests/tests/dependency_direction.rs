@@ -18,6 +18,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("bench-models", vec!["bench-nn", "bench-chem", "bench-core"]),
         ("bench-train", vec!["bench-core", "bench-models", "bench-nn", "bench-chem"]),
         ("bench-eval", vec!["bench-core", "bench-geometry"]),
+        ("bench-correct", vec!["bench-core", "bench-geometry"]),
         (
             "bench-run",
             vec![

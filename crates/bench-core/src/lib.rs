@@ -11,6 +11,7 @@ pub mod digest;
 pub mod factor;
 pub mod layout;
 pub mod matrix;
+pub mod normal;
 pub mod number;
 pub mod order;
 pub mod record;

@@ -117,6 +117,23 @@ pub struct SuiteInfo {
     pub simulated: bool,
     /// SHA-256 of the suite's text.
     pub digest: String,
+    /// The public data set that the scored plates are part of, if the suite names one and the
+    /// data are real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DataSet>,
+}
+
+/// What a manifest says of a public data set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataSet {
+    /// Id of the manifest.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Licence of the data.
+    pub licence: String,
+    /// What to cite.
+    pub citation: String,
 }
 
 /// One resolved configuration value.
@@ -554,7 +571,7 @@ pub struct Projection {
 /// One way to colour a map.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Colouring {
-    /// `label`, `source`, `batch`, `plate`.
+    /// `label`, `source`, `batch`, `plate`, `position`.
     pub by: String,
     /// Level names.
     pub levels: Vec<String>,

@@ -9,7 +9,7 @@
 //! | every file of a report | [`render`] |
 //! | the verdict, to be stored in the record | [`verdict()`] |
 //! | raw scores | [`scores_csv`] |
-//! | a page | [`html`] |
+//! | a page | [`html`], [`html_with`] |
 //! | figures or tables one by one | [`figures`], [`tables`] |
 
 use bench_core::{Card, RunRecord};
@@ -30,7 +30,7 @@ mod view;
 pub use command::shell as shell_command;
 pub use error::Error;
 pub use figure::{DPI, Figure, Kind as FigureKind};
-pub use html::{MAX_BYTES, html};
+pub use html::{Changes, Extras, MAX_BYTES, html, html_with};
 pub use junit::junit;
 pub use scores::{COLUMNS as SCORE_COLUMNS, scores_csv};
 pub use summary::summary;
@@ -55,22 +55,35 @@ pub fn render(record: &RunRecord) -> Result<Vec<Artifact>, Error> {
 }
 
 /// Every file of a report but `record.json`: `report.html`, `summary.md`, `scores.csv`,
-/// `junit.xml`, `figures/*.{svg,png}`, `tables/*.{md,csv,tex}`. The cards of the kinds that the
+/// `junit.xml`, `figures/*.{svg,png,csv}`, `tables/*.{md,csv,tex}`. The cards of the kinds that the
 /// suite uses become footnotes of the methods section.
 ///
 /// # Errors
 /// If lists of the record that belong together differ in length, or a figure cannot be drawn.
 pub fn render_with_cards(record: &RunRecord, cards: &[Card]) -> Result<Vec<Artifact>, Error> {
+    render_with(record, &Extras { cards, ..Extras::default() })
+}
+
+/// As [`render_with_cards`], with what else the page is to show: changes since a baseline, tables
+/// of a metric suite.
+///
+/// # Errors
+/// See [`render_with_cards`].
+pub fn render_with(record: &RunRecord, extras: &Extras<'_>) -> Result<Vec<Artifact>, Error> {
     let view = view::View::new(record);
     let figures = figure::all(&view)?;
     let tables = table::all(&view);
     let mut artifacts = vec![
-        Artifact { path: "report.html".to_owned(), bytes: html::page(&view, &figures, cards)?.into_bytes() },
+        Artifact { path: "report.html".to_owned(), bytes: html::page(&view, &figures, &tables, extras)?.into_bytes() },
         Artifact { path: "summary.md".to_owned(), bytes: summary(record).into_bytes() },
         Artifact { path: "scores.csv".to_owned(), bytes: scores_csv(record).into_bytes() },
         Artifact { path: "junit.xml".to_owned(), bytes: junit(record).into_bytes() },
     ];
     artifacts.extend(figure::artifacts(&figures)?);
+    artifacts.extend(figures.iter().filter_map(|f| {
+        let csv = table::behind(&view, f)?.csv();
+        Some(Artifact { path: format!("figures/{}.csv", f.id), bytes: csv.into_bytes() })
+    }));
     artifacts.extend(table::artifacts(&tables));
     if let Some(counts) = table::confusion_counts(&view)? {
         artifacts.push(Artifact { path: "tables/confusion.csv".to_owned(), bytes: counts.into_bytes() });

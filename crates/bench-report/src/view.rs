@@ -234,10 +234,9 @@ impl<'a> View<'a> {
         self.missing_where(|_| true)
     }
 
-    /// The same for scores that should exist: the area under the curve needs every class among
-    /// the test rows, and top-N fewer classes than the task has; neither absence is a fault.
+    /// The same for scores that should exist.
     pub(crate) fn missing_by_fault(&self) -> Vec<(String, usize)> {
-        self.missing_where(|score| score.metric != "roc-auc" && !score.metric.starts_with("top-"))
+        self.missing_where(|score| is_fault(&score.metric))
     }
 
     fn missing_where(&self, wanted: impl Fn(&Score) -> bool) -> Vec<(String, usize)> {
@@ -265,6 +264,12 @@ pub(crate) fn spread(summary: &Summary) -> Option<Spread> {
         .bca
         .map(|interval| Spread { interval, method: "BCa" })
         .or(summary.percentile.map(|interval| Spread { interval, method: "percentile" }))
+}
+
+/// Whether the absence of a metric's value is a fault: the area under the curve needs every class
+/// among the test rows, and top-N fewer classes than the task has; neither absence is one.
+pub(crate) fn is_fault(metric: &str) -> bool {
+    metric != "roc-auc" && !metric.starts_with("top-")
 }
 
 /// The reason for a missing value, in words; says so if none was recorded.

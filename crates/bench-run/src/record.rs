@@ -2,13 +2,29 @@
 
 use bench_core::Factor;
 use bench_core::digest as sha;
-use bench_core::record::{DataInfo, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo};
+use bench_core::record::{DataInfo, DataSet, Machine, ModelInfo, ModelKind, RunRecord, SCHEMA_VERSION, SuiteInfo};
 use bench_eval::control;
 
 use crate::key::Key;
+use crate::manifest::Manifest;
 use crate::run::{Prepared, Results};
 use crate::summaries::Summaries;
 use crate::{Request, settings};
+
+/// What the suite's manifest says of the data, unless they are simulated.
+fn dataset(request: &Request) -> Option<DataSet> {
+    if request.embeddings.is_empty() || request.origin.simulated {
+        return None;
+    }
+    // The suite was checked when it was read: the manifest is there.
+    let manifest = Manifest::load(request.suite.data.manifest.as_deref()?).ok()?;
+    Some(DataSet {
+        id: manifest.id.clone(),
+        title: manifest.title.clone(),
+        licence: manifest.licence.clone(),
+        citation: manifest.citation.clone(),
+    })
+}
 
 /// The record, but for steps, outputs, verdict and digests.
 pub(crate) fn assemble(
@@ -38,6 +54,7 @@ pub(crate) fn assemble(
             citation: request.suite.citation.clone(),
             simulated: request.embeddings.is_empty() || request.origin.simulated,
             digest: sha::of_bytes(request.suite_text.as_bytes()),
+            dataset: dataset(request),
         },
         command: request.command.clone(),
         settings: settings::resolve(request),

@@ -26,7 +26,7 @@ mod umap;
 
 pub(crate) use confusion::check as check_confusion;
 pub use raster::DPI;
-pub(crate) use umap::figure as umap_figure;
+pub(crate) use umap::{figure as umap_figure, interleaved};
 
 /// What a figure shows, by which the page sorts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +84,12 @@ impl Figure {
     pub fn png(&self) -> Result<Vec<u8>, Error> {
         raster::png_of_svg(&self.id, &self.svg)
     }
+}
+
+/// Colour of a level of a map as `#RRGGBB`, the same in still figures and in the page.
+pub(crate) fn colour_of(level: usize, levels: usize) -> String {
+    let plotters::style::RGBColor(r, g, b) = palette::level(level, levels);
+    format!("#{r:02X}{g:02X}{b:02X}")
 }
 
 /// Every figure of a record, in the order of the page.

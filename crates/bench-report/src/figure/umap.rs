@@ -180,7 +180,7 @@ fn panel(
 
 /// An order that spreads neighbours evenly: multiples of a stride that is coprime to `n` and
 /// near `n` times the golden section.
-fn interleaved(n: usize) -> Vec<usize> {
+pub(crate) fn interleaved(n: usize) -> Vec<usize> {
     if n < 3 {
         return (0..n).collect();
     }

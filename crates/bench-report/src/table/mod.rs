@@ -8,15 +8,21 @@ use bench_core::record::Interval;
 use crate::view::{View, why};
 use crate::{Artifact, number, text};
 
+mod behind;
 mod build;
 mod details;
+mod gaps;
+mod leaderboard;
 mod paper;
 mod seeds;
 mod write;
 
 pub(crate) use write::push_record;
 
+pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
+pub(crate) use gaps::gaps;
+pub(crate) use leaderboard::leaderboard;
 pub(crate) use paper::{generalisation, retrieval, training};
 pub(crate) use seeds::over_seeds;
 
@@ -177,6 +183,7 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Table> {
     tables.extend(retrieval(view));
     tables.push(training(view));
     for (protocol, probe) in view.protocols_and_probes() {
+        tables.push(leaderboard(view, protocol, probe));
         tables.push(main_results(view, protocol, probe));
         tables.push(g_scores(view, protocol, probe));
         tables.push(metrics(view, protocol, probe));
