@@ -17,6 +17,7 @@ use bench_core::{Card, suggest};
 
 use crate::Error;
 
+pub mod biology;
 pub mod roles;
 pub mod space;
 

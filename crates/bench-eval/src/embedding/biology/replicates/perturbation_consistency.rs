@@ -1,0 +1,114 @@
+//! Perturbation consistency: how alike the replicates of a compound point.
+//!
+//! # What
+//! The mean cosine similarity of the wells of a compound, against groups of as many wells of different compounds.
+//!
+//! # Formula
+//! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`. The
+//! value is the mean of `c` over compounds; parts carry `c` and p.
+//!
+//! # Deviations
+//! EFAAR draws its null from genes that are not expressed and ranks without adding one (so p can be zero); compounds have
+//! no such group, so the null is random groups of wells, and `c` counts the wells of a group that lie on one plate too.
+//!
+//! # What it cannot show
+//! A common direction of all rows (a mean that was not removed, a constant embedding) makes every compound consistent:
+//! then `c` is near 1 and every p near 1.
+//!
+//! # Reference
+//! Celik et al., PLOS Computational Biology 20:e1012463 (2024), EFAAR_benchmarking.
+
+use bench_core::Seed;
+use rayon::prelude::*;
+
+use super::super::support::columns::compound;
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+
+/// Random groups per size.
+const DRAWS: usize = 1000;
+
+static CARD: EmbeddingCard = card! {
+    id: "perturbation-consistency", title: "Perturbation consistency",
+    what: "Mean cosine similarity of the wells of a compound.",
+    formula: "mean over compounds of (|sum of unit rows|^2 - n) / (n (n - 1)); p against 1000 random groups of n wells",
+    better: "higher", range: "-1 to 1",
+    limits: "A direction common to all rows raises every value and leaves every p high: read it with its p.",
+    reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
+    dialect: "EFAAR_benchmarking, null of random wells, p with one added", best: "", worst: "noise",
+};
+
+/// The metric.
+#[derive(Clone, Copy, Debug)]
+pub struct PerturbationConsistency;
+
+/// Mean cosine of all pairs of rows of length one or zero.
+pub(crate) fn mean_cosine(rows: &[&[f32]]) -> f64 {
+    let dims = rows.first().map_or(0, |row| row.len());
+    let mut sum = vec![0.0_f64; dims];
+    let mut own = 0.0;
+    for row in rows {
+        sum.iter_mut().zip(*row).for_each(|(sum, &value)| *sum += f64::from(value));
+        own += row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+    }
+    let n = rows.len() as f64;
+    (sum.iter().map(|sum| sum * sum).sum::<f64>() - own) / (n * (n - 1.0))
+}
+
+impl EmbeddingMetric for PerturbationConsistency {
+    fn card(&self) -> &'static EmbeddingCard {
+        &CARD
+    }
+
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        let compounds = compound(roles)?;
+        let unit = space.unit_rows();
+        let groups: Vec<(usize, Vec<u32>)> =
+            compounds.members().into_iter().enumerate().filter(|(_, rows)| rows.len() > 1).collect();
+        if groups.is_empty() {
+            return Err("no compound has two wells".to_owned());
+        }
+        let mut sizes: Vec<usize> = groups.iter().map(|(_, rows)| rows.len()).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let mean = |rows: &[u32]| {
+            let rows: Vec<&[f32]> = rows.iter().map(|&row| unit.row(row as usize)).collect();
+            mean_cosine(&rows)
+        };
+        let nulls: Vec<Vec<f64>> = sizes
+            .iter()
+            .map(|&size| {
+                (0..DRAWS)
+                    .into_par_iter()
+                    .map(|draw| {
+                        let seed = Seed(0).derive(&format!("perturbation-consistency/{size}"), draw as u64);
+                        let mut rows: Vec<u32> = Vec::with_capacity(size);
+                        let mut stream = seed.stream();
+                        while rows.len() < size {
+                            let row = stream.below(unit.rows()) as u32;
+                            if !rows.contains(&row) {
+                                rows.push(row);
+                            }
+                        }
+                        mean(&rows)
+                    })
+                    .collect()
+            })
+            .collect();
+        let parts: Vec<Part> = groups
+            .par_iter()
+            .map(|(code, rows)| {
+                let value = mean(rows);
+                let null = &nulls[sizes.partition_point(|&size| size < rows.len())];
+                let as_large = null.iter().filter(|&&other| other >= value - 1e-9).count();
+                let p = (1 + as_large) as f64 / (1 + null.len()) as f64;
+                Part { unit: "compound", name: compounds.levels[*code].clone(), n: rows.len(), value, p: Some(p) }
+            })
+            .collect();
+        Ok(Measured {
+            value: parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64,
+            n: parts.iter().map(|part| part.n).sum(),
+            parts,
+            ..Measured::default()
+        })
+    }
+}
