@@ -82,7 +82,9 @@ fn components(rows: &[&[f32]], dims: usize) -> Result<(Vec<f64>, usize), String>
     }
     let (values, vectors) = eigen(&gram, size)?;
     let total: f64 = values.iter().map(|value| value.max(0.0)).sum();
-    if total <= 0.0 {
+    let all: f64 = rows.iter().flat_map(|row| row.iter()).map(|&value| f64::from(value).powi(2)).sum();
+    // What is left of equal rows is the rounding of their mean.
+    if total <= 1e-20 * all {
         return Ok((Vec::new(), 0));
     }
     let (mut kept, mut sum) = (Vec::new(), 0.0);

@@ -4,16 +4,17 @@
 //! The mean cosine similarity of the wells of a compound, against groups of as many wells of different compounds.
 //!
 //! # Formula
-//! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`. The
-//! value is the mean of `c` over compounds; parts carry `c` and p.
+//! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`. Parts
+//! carry `c` and p; the value is the mean over compounds of `(c - m) / (1 - m)`, at least -1, with `m` the mean of the
+//! random groups: 0 is chance.
 //!
 //! # Deviations
 //! EFAAR draws its null from genes that are not expressed and ranks without adding one (so p can be zero); compounds have
-//! no such group, so the null is random groups of wells, and `c` counts the wells of a group that lie on one plate too.
+//! no such group, so the null is random groups of wells. EFAAR's value is `c`, which a direction common to all rows (a mean
+//! that was not removed, a constant embedding) brings near 1; measured from `m` it is 0 there.
 //!
 //! # What it cannot show
-//! A common direction of all rows (a mean that was not removed, a constant embedding) makes every compound consistent:
-//! then `c` is near 1 and every p near 1.
+//! Whether the wells are alike because they share a plate or a position.
 //!
 //! # Reference
 //! Celik et al., PLOS Computational Biology 20:e1012463 (2024), EFAAR_benchmarking.
@@ -29,12 +30,12 @@ const DRAWS: usize = 1000;
 
 static CARD: EmbeddingCard = card! {
     id: "perturbation-consistency", title: "Perturbation consistency",
-    what: "Mean cosine similarity of the wells of a compound.",
-    formula: "mean over compounds of (|sum of unit rows|^2 - n) / (n (n - 1)); p against 1000 random groups of n wells",
+    what: "Mean cosine similarity of the wells of a compound, from that of random wells (0) to identical ones (1).",
+    formula: "mean over compounds of (c - m) / (1 - m), c = (|sum of unit rows|^2 - n) / (n (n - 1)), m of random groups",
     better: "higher", range: "-1 to 1",
-    limits: "A direction common to all rows raises every value and leaves every p high: read it with its p.",
+    limits: "Wells may be alike because they share a plate or a position.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
-    dialect: "EFAAR_benchmarking, null of random wells, p with one added", best: "", worst: "noise",
+    dialect: "EFAAR_benchmarking cosine, from random wells, p with one added", best: "", worst: "noise",
 };
 
 /// The metric.
@@ -104,8 +105,14 @@ impl EmbeddingMetric for PerturbationConsistency {
                 Part { unit: "compound", name: compounds.levels[*code].clone(), n: rows.len(), value, p: Some(p) }
             })
             .collect();
+        let from_chance = |part: &Part| {
+            let null = &nulls[sizes.partition_point(|&size| size < part.n)];
+            let mean = null.iter().sum::<f64>() / null.len() as f64;
+            // Where random wells are identical there is nothing to be more alike than.
+            if 1.0 - mean > 1e-6 { ((part.value - mean) / (1.0 - mean)).max(-1.0) } else { 0.0 }
+        };
         Ok(Measured {
-            value: parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64,
+            value: parts.iter().map(from_chance).sum::<f64>() / parts.len() as f64,
             n: parts.iter().map(|part| part.n).sum(),
             parts,
             ..Measured::default()

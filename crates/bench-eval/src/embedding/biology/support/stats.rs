@@ -106,7 +106,7 @@ fn ln_factorial(n: u64) -> f64 {
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + (1.0 / 12.0 - y * (1.0 / 360.0 - y / 1260.0)) / x
 }
 
-/// Pearson's correlation of two lists of equal length; `None` if one is constant.
+/// Pearson's correlation of two lists of equal length; `None` if one is constant (up to the rounding of its mean).
 pub(crate) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     let n = a.len() as f64;
     let (mean_a, mean_b) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);
@@ -117,5 +117,6 @@ pub(crate) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
         aa += x * x;
         bb += y * y;
     }
-    (aa > 0.0 && bb > 0.0).then(|| ab / (aa * bb).sqrt())
+    let varies = |squares: f64, mean: f64| squares > n * (1e-12 * mean).powi(2);
+    (varies(aa, mean_a) && varies(bb, mean_b)).then(|| ab / (aa * bb).sqrt())
 }
