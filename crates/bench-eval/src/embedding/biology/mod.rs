@@ -2,8 +2,8 @@
 //!
 //! # What
 //! [`label`]: silhouettes, clusterings and neighbourhoods against the label. [`map`]: mean average precision by pair
-//! rules. [`replicates`]: replicates of a compound against chance and controls. [`sources`]: agreement between sources,
-//! and pairs that are known to be related.
+//! rules. [`replicates`]: replicates of a compound against chance and controls. [`sources`]: agreement between
+//! sources, and pairs that are known to be related.
 //!
 //! # Ties and collapse
 //! What is equally far is averaged over its orders, so a constant embedding scores at chance; neighbour lists take the
@@ -14,8 +14,8 @@
 //! and have nulls of their own, given as `p` of their parts.
 //!
 //! # Where it fits
-//! [`METRICS`] is chained into the list of all embedding metrics. [`sources::known_relationships`] is not in it, because
-//! it needs the user's pairs.
+//! [`METRICS`] is chained into the list of all embedding metrics. [`sources::known_relationships`] is not in it,
+//! because it needs the user's pairs.
 
 use super::EmbeddingMetric;
 
@@ -77,6 +77,7 @@ pub static METRICS: [&dyn EmbeddingMetric; 53] = [
     &map::metrics::CONSISTENCY_MAP,
     &map::metrics::CONSISTENCY_RETRIEVED,
     &map::metrics::CONSISTENCY_ALL_MAP,
+    &map::metrics::CONSISTENCY_ALL_RETRIEVED,
     &map::metrics::CROSS_BATCH_MAP,
     &map::metrics::CROSS_BATCH_RETRIEVED,
     &map::metrics::CROSS_SOURCE_MAP,
@@ -92,6 +93,7 @@ pub static METRICS: [&dyn EmbeddingMetric; 53] = [
     &replicates::nearest::PRECISION_AT_10,
     &replicates::nearest::MRR,
     &replicates::enrichment::Enrichment,
+    &replicates::enrichment::LabelEnrichment,
     &replicates::perturbation_consistency::PerturbationConsistency,
     &replicates::perturbation_magnitude::PerturbationMagnitude,
     &replicates::distributions::BATCH_KS,
@@ -106,6 +108,4 @@ pub static METRICS: [&dyn EmbeddingMetric; 53] = [
     &sources::cka::BetweenSources,
     &sources::cka::ToUnit,
     &sources::mantel::Mantel,
-    &replicates::enrichment::LabelEnrichment,
-    &map::metrics::CONSISTENCY_ALL_RETRIEVED,
 ];

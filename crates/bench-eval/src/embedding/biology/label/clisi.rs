@@ -4,16 +4,16 @@
 //! How many labels a row's neighbourhood effectively holds, few being good.
 //!
 //! # Formula
-//! Per row `p_j` proportional to `exp(-beta d_ij)` over 89 neighbours, `beta` such that the entropy of `p` is `log 30`;
-//! `LISI = 1 / sum_labels (sum_j p_j)^2`; `(C - median LISI) / (C - 1)` with `C` labels. Fewer rows have shorter lists and
-//! a third of their length as perplexity.
+//! Per row `p_j` proportional to `exp(-beta d_ij)` over 89 neighbours, `beta` such that the entropy of `p` is `log
+//! 30`; `LISI = 1 / sum_labels (sum_j p_j)^2`; `(C - median LISI) / (C - 1)` with `C` labels. Fewer rows have shorter
+//! lists and a third of their length as perplexity.
 //!
 //! # What it cannot show
 //! Equal distances: the lowest rows of a tie are taken. The median hides up to half of the rows.
 //!
 //! # Reference
-//! Korsunsky et al. 2019; scib-metrics 0.5.10 `clisi_knn` (bisection from `beta` = 1, 50 steps, tolerance 1e-5; distances
-//! not squared; a list of 90 counts the row itself, which is masked).
+//! Korsunsky et al. 2019; scib-metrics 0.5.10 `clisi_knn` (bisection from `beta` = 1, 50 steps, tolerance 1e-5;
+//! distances not squared; a list of 90 counts the row itself, which is masked).
 
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;

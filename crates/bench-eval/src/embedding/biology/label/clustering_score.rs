@@ -9,8 +9,8 @@
 //!
 //! # Deviations
 //! PathoROB's code tries 20 starts for each K from 2 to 30 and 50 trials of 5 starts on every pair, and fixes K on the
-//! first pair. The default here chooses K on each pair, tries 3 starts and 10 trials, at most 20 pairs and 100 rows per
-//! label and unit, drawn with a seed; [`PATHOROB`] has the peer's numbers.
+//! first pair. The default here chooses K on each pair, tries 3 starts and 10 trials, at most 20 pairs and 100 rows
+//! per label and unit, drawn with a seed; [`PATHOROB`] has the peer's numbers.
 //!
 //! # What it cannot show
 //! How labels that are not compared in a pair lie to each other.

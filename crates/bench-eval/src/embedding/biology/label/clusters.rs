@@ -1,15 +1,16 @@
 //! Agreement of unsupervised clusters with the label.
 //!
 //! # What
-//! k-means with as many clusters as labels, and Leiden on the UMAP graph of 15 Euclidean neighbours; each compared with
-//! the label by NMI and ARI.
+//! k-means with as many clusters as labels, and Leiden on the UMAP graph of 15 Euclidean neighbours; each compared
+//! with the label by NMI and ARI.
 //!
 //! # Dialects
-//! Leiden at resolution 1 does not look at the labels. The rule of scib picks among the resolutions 0.2, 0.4, ... 2 the
-//! one with the best NMI, so its values are optimistic; its ids end in `-best`.
+//! Leiden at resolution 1 does not look at the labels. The rule of scib picks among the resolutions 0.2, 0.4, ... 2
+//! the one with the best NMI, so its values are optimistic; its ids end in `-best`.
 //!
 //! # What it cannot show
-//! Whether a low value is the embedding's or the clustering's: a label may hold together in a shape that neither finds.
+//! Whether a low value is the embedding's or the clustering's: a label may hold together in a shape that neither
+//! finds.
 //!
 //! # Reference
 //! Luecken et al. 2022; scib-metrics 0.5.10 `nmi_ari_cluster_labels_kmeans`, `nmi_ari_cluster_labels_leiden`.

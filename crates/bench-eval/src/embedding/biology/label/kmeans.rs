@@ -9,8 +9,8 @@
 //! A cluster that empties takes the row that is farthest from its centre. Equal distances go to the lowest cluster.
 //!
 //! # Reference
-//! Arthur and Vassilvitskii 2007; the defaults and the stopping rule are scikit-learn's `KMeans`. Starts are random, so
-//! partitions agree with scikit-learn's where the clusters are clear, and sums of squares within a few per cent
+//! Arthur and Vassilvitskii 2007; the defaults and the stopping rule are scikit-learn's `KMeans`. Starts are random,
+//! so partitions agree with scikit-learn's where the clusters are clear, and sums of squares within a few per cent
 //! otherwise.
 
 use bench_core::{Matrix, Seed, Stream};

@@ -12,7 +12,8 @@
 //! With few rows per unit 50 neighbours reach beyond a label. Of equal distances the lowest rows are neighbours.
 //!
 //! # Reference
-//! Diaz-Mejia et al., arXiv:2503.20730 (2025); its features are scaled by their quartiles first, here they are as given.
+//! Diaz-Mejia et al., arXiv:2503.20730 (2025); its features are scaled by their quartiles first, here they are as
+//! given.
 
 use bench_geometry::neighbours::Metric;
 

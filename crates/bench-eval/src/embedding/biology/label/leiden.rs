@@ -4,7 +4,8 @@
 //! A partition of the vertices that no move of a vertex and no merge of well-connected parts improves.
 //!
 //! # Formula
-//! `Q = (1/2m) sum_ij (A_ij - r k_i k_j / 2m) [c_i = c_j]`, `r` the resolution, `k` the strengths, `m` the total weight.
+//! `Q = (1/2m) sum_ij (A_ij - r k_i k_j / 2m) [c_i = c_j]`, `r` the resolution, `k` the strengths, `m` the total
+//! weight.
 //!
 //! # How
 //! Moving vertices from a queue to the best community, refining each community into well-connected parts by random
@@ -12,8 +13,9 @@
 //! until nothing is left to aggregate; all of it twice, as igraph does by default. The order is random by the seed.
 //!
 //! # Reference
-//! Traag, Waltman, van Eck, Scientific Reports 9:5233 (2019). igraph's `community_leiden(objective_function="modularity")`
-//! draws other random numbers: modularities agree, partitions up to ties between near-equal ones.
+//! Traag, Waltman, van Eck, Scientific Reports 9:5233 (2019). igraph's
+//! `community_leiden(objective_function="modularity")` draws other random numbers: modularities agree, partitions up
+//! to ties between near-equal ones.
 
 use std::collections::VecDeque;
 

@@ -1,13 +1,14 @@
 //! Silhouettes of rows in groups.
 //!
 //! # Formula
-//! `s_i = (b_i - a_i) / max(a_i, b_i)`, `a` the mean distance to the rest of the own group, `b` the least mean distance
-//! to another group; 0 for a group of one, and where both are zero.
+//! `s_i = (b_i - a_i) / max(a_i, b_i)`, `a` the mean distance to the rest of the own group, `b` the least mean
+//! distance to another group; 0 for a group of one, and where both are zero.
 //!
 //! # How
 //! For cosine distances the mean over a group needs the sum of its unit rows only: `a_i = 1 - (u_i.S_g - u_i.u_i) /
-//! (n_g - 1)`, `b = 1 - u_i.S_h / n_h`: `n d G` products instead of `n n d`. Euclidean distances have no such form; they
-//! are summed block by block, in `f32` where they are well above the rounding of the products and in `f64` where not.
+//! (n_g - 1)`, `b = 1 - u_i.S_h / n_h`: `n d G` products instead of `n n d`. Euclidean distances have no such form;
+//! they are summed block by block, in `f32` where they are well above the rounding of the products and in `f64` where
+//! not.
 //!
 //! # Reference
 //! Rousseeuw 1987; scikit-learn 1.9 `silhouette_samples`.

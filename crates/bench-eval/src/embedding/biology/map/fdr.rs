@@ -5,8 +5,8 @@
 //! `q` over groups; inside groups that pass, `q` of their own tests; in the others 1.
 //!
 //! # Reference
-//! Benjamini and Hochberg 1995; `statsmodels.stats.multitest.multipletests(method="fdr_bh")` agrees. The two stages are
-//! copairs 0.5.5's `mean_average_precision_hierarchical`, made for doses of a compound.
+//! Benjamini and Hochberg 1995; `statsmodels.stats.multitest.multipletests(method="fdr_bh")` agrees. The two stages
+//! are copairs 0.5.5's `mean_average_precision_hierarchical`, made for doses of a compound.
 
 /// Corrected p-values, in the order given.
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {

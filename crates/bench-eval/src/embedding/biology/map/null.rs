@@ -1,10 +1,10 @@
 //! How likely a mean average precision is if ranks are random.
 //!
 //! # What
-//! The null of one profile is the distribution of AP over all placements of its `P` positives in `L` ranks. Where there
-//! are few placements (`C(L, P)` up to [`NullSettings::exact_up_to`]) all are enumerated, otherwise [`NullSettings::size`]
-//! are drawn, with a seed of the configuration alone: unlike copairs' cached nulls, p does not depend on which other
-//! configurations were asked for before. The standard error of a drawn p is stated beside it.
+//! The null of one profile is the distribution of AP over all placements of its `P` positives in `L` ranks. Where
+//! there are few placements (`C(L, P)` up to [`NullSettings::exact_up_to`]) all are enumerated, otherwise
+//! [`NullSettings::size`] are drawn, with a seed of the configuration alone: unlike copairs' cached nulls, p does not
+//! depend on which other configurations were asked for before. The standard error of a drawn p is stated beside it.
 //!
 //! # Groups
 //! As in copairs, the null of a mean is the mean of its members' nulls, and members of one configuration share one

@@ -2,8 +2,8 @@
 //!
 //! # What
 //! A [`Preset`] names its rules, null and threshold. `bench` asks for replicates in another well; `copairs` is the
-//! tutorial's definition; `arevalo2024` asks for positives in another well position (`negcon`), which on plates with one
-//! map leaves only the compounds that sit in several positions.
+//! tutorial's definition; `arevalo2024` asks for positives in another well position (`negcon`), which on plates with
+//! one map leaves only the compounds that sit in several positions.
 
 use super::null::{NullSettings, Tail};
 use super::rule::PairRule;

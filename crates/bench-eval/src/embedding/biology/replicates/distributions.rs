@@ -6,8 +6,8 @@
 //! compound survives the change.
 //!
 //! # Formula
-//! `KS = max |F - G|`. `CvM = mean of (F - G)^2 over the joint sample`, between 0 and 1/3. Cosine similarity. Of the pairs of
-//! different compounds at most [`PAIRS`] are drawn, with a seed.
+//! `KS = max |F - G|`. `CvM = mean of (F - G)^2 over the joint sample`, between 0 and 1/3. Cosine similarity. Of the
+//! pairs of different compounds at most [`PAIRS`] are drawn, with a seed.
 //!
 //! # What it cannot show
 //! The direction: compounds that are less alike across batches than different ones score too; the part `difference`
@@ -126,7 +126,7 @@ pub(crate) fn similarities(space: &Space<'_>, roles: &Roles<'_>, unit: &str) -> 
         different.extend((0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).filter(|&(a, b)| differ(a, b)));
     } else {
         let mut stream = seed.derive("different", 0).stream();
-        // Two compounds in two units make half of all tries succeed in any table that gets here; the limit is for the rest.
+        // In a balanced table most tries succeed; the limit is for tables where hardly any pair differs in both.
         for _ in 0..20 * PAIRS {
             let (a, b) = (stream.below(n), stream.below(n));
             if differ(a, b) {

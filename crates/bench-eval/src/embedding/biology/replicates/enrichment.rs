@@ -1,13 +1,13 @@
 //! Enrichment of related pairs among the most similar ones.
 //!
 //! # What
-//! Of all pairs of wells the 1 % of largest cosine similarity are taken; related pairs (of one compound, or of one label
-//! and different compounds) should be among them more often than others.
+//! Of all pairs of wells the 1 % of largest cosine similarity are taken; related pairs (of one compound, or of one
+//! label and different compounds) should be among them more often than others.
 //!
 //! # Formula
-//! `log2 of ((a + 1/2)(d + 1/2) / ((b + 1/2)(c + 1/2)))` with `a`, `b` related pairs above and below the threshold, `c`,
-//! `d` the others; the half keeps it finite. p of the part is Fisher's exact test, one-sided, of the rounded table; pairs
-//! are not independent, so it is a description, not a test. Pairs exactly at the threshold count in part.
+//! `log2 of ((a + 1/2)(d + 1/2) / ((b + 1/2)(c + 1/2)))` with `a`, `b` related pairs above and below the threshold,
+//! `c`, `d` the others; the half keeps it finite. p of the part is Fisher's exact test, one-sided, of the rounded
+//! table; pairs are not independent, so it is a description, not a test. Pairs exactly at the threshold count in part.
 //!
 //! # What it cannot show
 //! Which pairs: a batch with similar wells fills the top with its own.

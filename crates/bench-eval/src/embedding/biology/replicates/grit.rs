@@ -4,9 +4,9 @@
 //! How far a profile's similarity to its replicates stands out of its similarities to the negative controls.
 //!
 //! # Formula
-//! Per row `mean over replicates of (r_ij - m_i) / s_i`, `r` Pearson, `m_i`, `s_i` mean and standard deviation (ddof 0) of
-//! its correlations with the controls; the mean over rows of a compound, then over compounds. A deviation of zero counts
-//! as one (as scikit-learn's scaler has it).
+//! Per row `mean over replicates of (r_ij - m_i) / s_i`, `r` Pearson, `m_i`, `s_i` mean and standard deviation (ddof
+//! 0) of its correlations with the controls; the mean over rows of a compound, then over compounds. A deviation of
+//! zero counts as one (as scikit-learn's scaler has it).
 //!
 //! # What it cannot show
 //! It has no upper end: few or uniform controls make it large.

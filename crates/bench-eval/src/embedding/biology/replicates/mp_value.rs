@@ -5,8 +5,8 @@
 //!
 //! # Formula
 //! Rows of compound and controls are projected on the principal components that hold 90 % of their variance, each
-//! scaled by its share of the variance; `D = (mean - m)' C^+ (mean - m)` with mean `m` and covariance `C` (ddof 0) of the
-//! controls. `p = (1 + permutations with D as large) / 101`. The value is the share of compounds with
+//! scaled by its share of the variance; `D = (mean - m)' C^+ (mean - m)` with mean `m` and covariance `C` (ddof 0) of
+//! the controls. `p = (1 + permutations with D as large) / 101`. The value is the share of compounds with
 //! Benjamini-Hochberg q < 0.05.
 //!
 //! # Deviations

@@ -4,13 +4,13 @@
 //! Every well ranks all wells of the table; right answers are wells of its compound other than itself.
 //!
 //! # Formula
-//! Hit at k: probability that a right answer is among the first k. Precision at k: expected share of right answers among
-//! them. MRR: expected reciprocal rank of the first. All are expectations over the orders of equal distances, so that a
-//! constant embedding is at chance. Means over the wells of a compound, then over compounds.
+//! Hit at k: probability that a right answer is among the first k. Precision at k: expected share of right answers
+//! among them. MRR: expected reciprocal rank of the first. All are expectations over the orders of equal distances, so
+//! that a constant embedding is at chance. Means over the wells of a compound, then over compounds.
 //!
 //! # What it cannot show
-//! Replicates of one batch are usually the nearest: a table with replicates in one batch only is easy. Values depend on
-//! how many replicates and how many compounds there are; parts named `chance` say what random order gives.
+//! Replicates of one batch are usually the nearest: a table with replicates in one batch only is easy. Values depend
+//! on how many replicates and how many compounds there are; parts named `chance` say what random order gives.
 //!
 //! # Reference
 //! cytominer-eval `hitk` and `precision_recall`; information retrieval since Voorhees 1999.
@@ -49,7 +49,7 @@ macro_rules! nearest {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: "0 to 1",
                 limits: "Depends on the number of replicates and compounds, see the part `chance`; replicates of one \
-         batch are the easiest.",
+    batch are the easiest.",
                 reference: "cytominer-eval; Voorhees 1999", side: Biology,
                 dialect: "all treated rows, replicates in other wells, ties averaged", best: "", worst: "noise",
             },

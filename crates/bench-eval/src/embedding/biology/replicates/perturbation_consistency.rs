@@ -4,14 +4,14 @@
 //! The mean cosine similarity of the wells of a compound, against groups of as many wells of different compounds.
 //!
 //! # Formula
-//! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`. Parts
-//! carry `c` and p; the value is the mean over compounds of `(c - m) / (1 - m)`, at least -1, with `m` the mean of the
-//! random groups: 0 is chance.
+//! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`.
+//! Parts carry `c` and p; the value is the mean over compounds of `(c - m) / (1 - m)`, at least -1, with `m` the mean
+//! of the random groups: 0 is chance.
 //!
 //! # Deviations
-//! EFAAR draws its null from genes that are not expressed and ranks without adding one (so p can be zero); compounds have
-//! no such group, so the null is random groups of wells. EFAAR's value is `c`, which a direction common to all rows (a mean
-//! that was not removed, a constant embedding) brings near 1; measured from `m` it is 0 there.
+//! EFAAR draws its null from genes that are not expressed and ranks without adding one (so p can be zero); compounds
+//! have no such group, so the null is random groups of wells. EFAAR's value is `c`, which a direction common to all
+//! rows (a mean that was not removed, a constant embedding) brings near 1; measured from `m` it is 0 there.
 //!
 //! # What it cannot show
 //! Whether the wells are alike because they share a plate or a position.

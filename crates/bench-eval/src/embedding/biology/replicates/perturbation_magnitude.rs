@@ -5,13 +5,13 @@
 //! remaining ones.
 //!
 //! # Formula
-//! `E = 2 mean |x - y| - mean |x - x'| - mean |y - y'|`, means over all ordered pairs. `p = (1 + draws as large) / 201`. The
-//! value is the share of compounds with Benjamini-Hochberg q < 0.05; parts carry `E`, which has the units of the
-//! embedding.
+//! `E = 2 mean |x - y| - mean |x - x'| - mean |y - y'|`, means over all ordered pairs. `p = (1 + draws as large) /
+//! 201`. The value is the share of compounds with Benjamini-Hochberg q < 0.05; parts carry `E`, which has the units of
+//! the embedding.
 //!
 //! # Deviations
-//! EFAAR's null are genes that are not expressed. At most [`CONTROLS`] controls, drawn with a seed; compounds of at least
-//! five wells, and of fewer than half as many as there are controls.
+//! EFAAR's null are genes that are not expressed. At most [`CONTROLS`] controls, drawn with a seed; compounds of at
+//! least five wells, and of fewer than half as many as there are controls.
 //!
 //! # What it cannot show
 //! A plate effect also moves wells away from controls of other plates.

@@ -1,16 +1,17 @@
 //! Linear centred kernel alignment.
 //!
 //! # What
-//! Between sources: whether two sources arrange their shared compounds alike, up to rotation and scale. To the unit: how
-//! much of the arrangement of all rows is that of source, batch or plate.
+//! Between sources: whether two sources arrange their shared compounds alike, up to rotation and scale. To the unit:
+//! how much of the arrangement of all rows is that of source, batch or plate.
 //!
 //! # Formula
-//! `|X'Y|^2 / (|X'X| |Y'Y|)`, Frobenius norms, columns centred. Between sources X and Y hold the mean profiles of shared
-//! compounds; to the unit Y is one-hot.
+//! `|X'Y|^2 / (|X'X| |Y'Y|)`, Frobenius norms, columns centred. Between sources X and Y hold the mean profiles of
+//! shared compounds; to the unit Y is one-hot.
 //!
 //! # What it cannot show
-//! It is biased upwards where there are fewer compounds than dimensions: unrelated noise of `n` rows in `d` columns has
-//! about `d / (n + d)`. Compare embeddings of one width, or read it beside the noise control. Large directions dominate.
+//! It is biased upwards where there are fewer compounds than dimensions: unrelated noise of `n` rows in `d` columns
+//! has about `d / (n + d)`. Compare embeddings of one width, or read it beside the noise control. Large directions
+//! dominate.
 //!
 //! # Reference
 //! Kornblith et al., ICML 2019 (arXiv:1905.00414).

@@ -5,12 +5,12 @@
 //! similar or the most opposite of all pairs.
 //!
 //! # Formula
-//! `recall = share of listed pairs above the 1 - a or below the a quantile of the cosines of all pairs`, `a` = 0.05, so that
-//! chance is 0.1. Pairs exactly at a quantile count in part: a constant embedding has 0.1.
+//! `recall = share of listed pairs above the 1 - a or below the a quantile of the cosines of all pairs`, `a` = 0.05,
+//! so that chance is 0.1. Pairs exactly at a quantile count in part: a constant embedding has 0.1.
 //!
 //! # Where the pairs come from
-//! A user's file (CORUM, HuMAP, Reactome, SIGNOR, StringDB, or own); names that are not in the table, pairs of one name
-//! and repeated pairs are left out, and the parts count what was.
+//! A user's file (CORUM, HuMAP, Reactome, SIGNOR, StringDB, or own); names that are not in the table, pairs of one
+//! name and repeated pairs are left out, and the parts count what was.
 //!
 //! # What it cannot show
 //! Whether a relation is expected to look similar or opposite, and nothing about pairs that no list has.

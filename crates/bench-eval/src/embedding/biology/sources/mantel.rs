@@ -8,8 +8,8 @@
 //! distances sharing their mean rank; p of each pair of sources is `(1 + permutations of compounds as large) / 1000`.
 //!
 //! # What it cannot show
-//! At most [`COMPOUNDS`] shared compounds, drawn with a seed, are compared. A batch effect that moves all compounds of a
-//! source alike is invisible.
+//! At most [`COMPOUNDS`] shared compounds, drawn with a seed, are compared. A batch effect that moves all compounds of
+//! a source alike is invisible.
 //!
 //! # Reference
 //! Mantel 1967; Kriegeskorte et al. 2008. p as in `skbio.stats.distance.mantel` (one-sided).

@@ -4,9 +4,9 @@
 //! The mean profile of a compound in source A ranks the mean profiles of all compounds of source B by cosine distance.
 //!
 //! # Formula
-//! Hit at 1, 5, 10, MRR of the compound itself; as it is the only right answer, its average precision is the reciprocal
-//! rank. By label: average precision of B's other compounds with a common label, normalised as in mAP. Expectations over
-//! equal distances. Means over queries, then over ordered pairs of sources.
+//! Hit at 1, 5, 10, MRR of the compound itself; as it is the only right answer, its average precision is the
+//! reciprocal rank. By label: average precision of B's other compounds with a common label, normalised as in mAP.
+//! Expectations over equal distances. Means over queries, then over ordered pairs of sources.
 //!
 //! # What it cannot show
 //! Compounds in one source only take part as wrong answers. A large gallery is harder; parts give `n` queries, and the

@@ -1,9 +1,9 @@
 //! The most similar (or least similar) share of all pairs of profiles, without the list of pairs.
 //!
 //! # What
-//! The largest `f32` similarities of pairs are found by counting: one pass over all pairs counts the upper sixteen bits
-//! of each similarity, a second the lower sixteen of those that share the upper bits of the threshold. That is exact
-//! for the products as computed, and needs two lists of 65,536 counts whatever the number of pairs.
+//! The largest `f32` similarities of pairs are found by counting: one pass over all pairs counts the upper sixteen
+//! bits of each similarity, a second the lower sixteen of those that share the upper bits of the threshold. That is
+//! exact for the products as computed, and needs two lists of 65,536 counts whatever the number of pairs.
 //!
 //! # Ties
 //! Of the pairs exactly at the threshold, the share that fills the requested number counts; where all pairs are equal,
