@@ -18,6 +18,7 @@ use bench_core::{Card, suggest};
 use crate::Error;
 
 pub mod batch;
+pub mod biology;
 pub mod frame;
 pub mod guard;
 mod pairs;
@@ -171,7 +172,7 @@ pub trait EmbeddingMetric: Send + Sync {
 
 /// All embedding metrics, in order of report.
 pub fn metrics() -> impl Iterator<Item = &'static dyn EmbeddingMetric> {
-    batch::METRICS.into_iter().chain(guard::METRICS)
+    batch::METRICS.into_iter().chain(biology::METRICS).chain(guard::METRICS)
 }
 
 /// The metric of an id.

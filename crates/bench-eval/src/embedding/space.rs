@@ -1,6 +1,8 @@
 //! What depends on the features alone, computed when first asked for and shared by all metrics.
 
-use std::sync::OnceLock;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bench_core::{Factor, Layout, Matrix};
 use bench_geometry::neighbours::{self, Graph, Metric};
@@ -30,6 +32,7 @@ pub struct Space<'a> {
     leading: OnceLock<Result<Leading, String>>,
     foreign: OnceLock<Result<Foreign, String>>,
     sample: OnceLock<Result<ControlSample, String>>,
+    remembered: Mutex<BTreeMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl<'a> Space<'a> {
@@ -49,7 +52,22 @@ impl<'a> Space<'a> {
             leading: OnceLock::new(),
             foreign: OnceLock::new(),
             sample: OnceLock::new(),
+            remembered: Mutex::default(),
         }
+    }
+
+    /// What `make` gives, made once per `key`: clusterings and rankings that several metrics share, or that a
+    /// permutation of labels leaves alone. The key says everything that the value depends on beside the features.
+    pub fn remember<T: Send + Sync + 'static>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        let lock = || self.remembered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = lock().get(key).cloned();
+        if let Some(value) = known.and_then(|value| value.downcast().ok()) {
+            return value;
+        }
+        // Made outside the lock: `make` may run on several threads, and a second one would only make the same again.
+        let made = Arc::new(make());
+        lock().insert(key.to_owned(), made.clone());
+        made
     }
 
     /// Treated rows of length one; zero rows stay zero. `[n, d]`.

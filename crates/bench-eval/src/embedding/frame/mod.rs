@@ -16,7 +16,6 @@
 //! their rows.
 
 mod controls;
-pub mod fdr;
 mod interval;
 mod null;
 pub mod preset;
@@ -32,6 +31,7 @@ use bench_core::{Factor, Layout, Matrix};
 use super::batch::robustness::{self, RobustnessIndex};
 use super::{EmbeddingMetric, Roles, Space};
 
+pub use super::biology::map::fdr;
 pub use preset::totals;
 pub use settings::Settings;
 
