@@ -10,11 +10,13 @@ use crate::Score;
 
 mod correction;
 mod gates;
+mod embedding;
 mod models;
 mod outcomes;
 
 pub use correction::CorrectionInfo;
 pub use gates::{GateRule, Gates};
+pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
 
@@ -92,6 +94,12 @@ pub struct RunRecord {
     /// Which losses against a baseline the suite does not tolerate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Gates>,
+    /// Scores of the embeddings themselves, without a fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedding_scores: Vec<EmbeddingScore>,
+    /// Their means over the sets of packages and papers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedding_totals: Vec<EmbeddingTotal>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
     /// Files written beside this one.

@@ -1,0 +1,164 @@
+//! Clustering score: do clusters follow the label or the unit?
+//!
+//! # What
+//! For two labels in two units, rows are clustered by k-means on unit rows; the number of clusters is the one of best
+//! cosine silhouette. The score says how much better the clusters agree with the label than with the unit.
+//!
+//! # Formula
+//! `mean over pairs and trials of ARI(label, cluster) - ARI(unit, cluster)`.
+//!
+//! # Deviations
+//! PathoROB's code tries 20 starts for each K from 2 to 30 and 50 trials of 5 starts on every pair, and fixes K on the
+//! first pair. The default here chooses K on each pair, tries 3 starts and 10 trials, at most 20 pairs and 100 rows
+//! per label and unit, drawn with a seed; [`PATHOROB`] has the peer's numbers.
+//!
+//! # What it cannot show
+//! How labels that are not compared in a pair lie to each other.
+//!
+//! # Reference
+//! PathoROB (arXiv:2507.17845), `clustering_score`.
+
+use bench_core::{Matrix, Seed};
+use bench_geometry::neighbours::Metric;
+use rayon::prelude::*;
+
+use super::agreement::ari;
+use super::kmeans::{KMeansSettings, Start, kmeans};
+use super::silhouette::silhouettes;
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+
+static CARD: EmbeddingCard = card! {
+    id: "clustering-score", title: "Clustering score",
+    what: "How much better k-means clusters agree with the label than with the unit, over two labels in two units.",
+    formula: "mean over pairs and trials of ARI(label, cluster) - ARI(unit, cluster), K of best cosine silhouette in 2..30",
+    better: "higher", range: "-1 to 1",
+    limits: "A sample of pairs and rows. An embedding without clusters scores near 0, as a constant one does.",
+    reference: "PathoROB, arXiv:2507.17845", side: Biology,
+    dialect: "pathorob, K chosen on each pair, 20 pairs, 3 + 10 x 5 starts", best: "one-hot-label", worst: "one-hot-source",
+};
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusteringSettings {
+    /// Largest K that is tried; the least is 2.
+    pub largest: usize,
+    /// Starts per K.
+    pub search: usize,
+    /// Clusterings with the K found.
+    pub trials: usize,
+    /// Starts per clustering.
+    pub restarts: usize,
+    /// Most pairs of labels and units.
+    pub pairs: usize,
+    /// Most rows of a label in a unit.
+    pub rows: usize,
+}
+
+/// The default.
+pub const DEFAULT: ClusteringSettings =
+    ClusteringSettings { largest: 30, search: 3, trials: 10, restarts: 5, pairs: 20, rows: 100 };
+/// PathoROB's numbers.
+pub const PATHOROB: ClusteringSettings =
+    ClusteringSettings { largest: 30, search: 20, trials: 50, restarts: 5, pairs: usize::MAX, rows: usize::MAX };
+
+/// The metric.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusteringScore;
+
+/// Measures with given numbers.
+///
+/// # Errors
+/// No two labels that both occur in two units.
+pub fn clustering_score(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    settings: ClusteringSettings,
+    seed: Seed,
+) -> Result<Measured, String> {
+    let (labels, units) = (roles.label.level_count(), roles.unit.level_count());
+    let mut cells = vec![Vec::new(); labels * units];
+    for row in 0..roles.layout.rows {
+        cells[roles.label.code(row) * units + roles.unit.code(row)].push(row as u32);
+    }
+    for (at, cell) in cells.iter_mut().enumerate() {
+        if cell.len() > settings.rows {
+            seed.derive("clustering-score/rows", at as u64).stream().shuffle(cell);
+            cell.truncate(settings.rows);
+            cell.sort_unstable();
+        }
+    }
+    let mut pairs: Vec<[usize; 4]> = Vec::new();
+    for (a, b) in (0..labels).flat_map(|a| (a + 1..labels).map(move |b| (a, b))) {
+        let both: Vec<usize> =
+            (0..units).filter(|u| !cells[a * units + u].is_empty() && !cells[b * units + u].is_empty()).collect();
+        pairs.extend(both.iter().enumerate().flat_map(|(i, &u)| both[i + 1..].iter().map(move |&v| [a, b, u, v])));
+    }
+    if pairs.is_empty() {
+        return Err(format!("no two labels both occur in two levels of `{}`", roles.unit_name));
+    }
+    if pairs.len() > settings.pairs {
+        seed.derive("clustering-score/pairs", 0).stream().shuffle(&mut pairs);
+        pairs.truncate(settings.pairs);
+        pairs.sort_unstable();
+    }
+    let parts: Vec<Part> = pairs
+        .par_iter()
+        .map(|&[a, b, u, v]| {
+            let of = |label: usize, unit: usize| cells[label * units + unit].as_slice();
+            let rows = [of(a, u), of(a, v), of(b, u), of(b, v)].concat();
+            let codes = |column: &[u32]| -> Vec<u32> { rows.iter().map(|&row| column[row as usize]).collect() };
+            let unit_rows = space.unit_rows().take(&rows);
+            let name = [&roles.label.levels[a], &roles.label.levels[b], &roles.unit.levels[u], &roles.unit.levels[v]];
+            // The seed is the pair's own: which other pairs there are does not matter.
+            let seed = seed.derive("clustering-score", ((a * labels + b) * units * units + u * units + v) as u64);
+            let value = score(&unit_rows, &codes(&roles.label.codes), &codes(&roles.unit.codes), settings, seed);
+            let name = name.map(String::as_str).join(" / ");
+            Part { unit: "label-pair / unit-pair", name, n: rows.len(), value, p: None }
+        })
+        .collect();
+    Ok(Measured {
+        value: parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64,
+        n: parts.iter().map(|part| part.n).sum(),
+        parts,
+        ..Measured::default()
+    })
+}
+
+/// The score of one pair of labels and units.
+fn score(rows: &Matrix, label: &[u32], unit: &[u32], settings: ClusteringSettings, seed: Seed) -> f64 {
+    let none = Matrix::zeros(0, rows.cols());
+    let space = Space::new(rows, &none);
+    let cluster = |k: usize, restarts: usize, seed: Seed| {
+        let settings = KMeansSettings { restarts, start: Start::Random, ..KMeansSettings::new(k) };
+        kmeans(rows, &settings, seed).cluster
+    };
+    let mut best = (f64::NEG_INFINITY, 2);
+    for k in 2..=settings.largest.min(rows.rows().saturating_sub(1)) {
+        let clusters = cluster(k, settings.search, seed.derive("search", k as u64));
+        let silhouettes = silhouettes(&space, Metric::Cosine, &clusters, k);
+        let width = silhouettes.iter().sum::<f64>() / silhouettes.len() as f64;
+        if width > best.0 {
+            best = (width, k);
+        }
+    }
+    let trials = settings.trials.max(1);
+    let scores = (0..trials).map(|trial| {
+        let clusters = cluster(best.1.min(rows.rows()), settings.restarts, seed.derive("trial", trial as u64));
+        ari(label, &clusters) - ari(unit, &clusters)
+    });
+    scores.sum::<f64>() / trials as f64
+}
+
+impl EmbeddingMetric for ClusteringScore {
+    fn card(&self) -> &'static EmbeddingCard {
+        &CARD
+    }
+
+    fn per_unit(&self) -> bool {
+        true
+    }
+
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        clustering_score(space, roles, DEFAULT, Seed(0))
+    }
+}

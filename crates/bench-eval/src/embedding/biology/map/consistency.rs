@@ -1,0 +1,107 @@
+//! Phenotypic consistency: whether compounds with a common label look alike.
+//!
+//! # What
+//! Wells are reduced to one median profile per compound. For every label, each of its compounds ranks the label's
+//! other compounds among those that share none of its labels; their AP is averaged by label. A compound with several
+//! labels (`A|B`) asks once for each, as in copairs' multi-label mAP.
+//!
+//! # Active only
+//! A compound that does nothing looks like every other that does nothing, so only compounds that are retrieved against
+//! controls (q below 0.05) take part; without controls, ask for all.
+//!
+//! # What it cannot show
+//! A label with compounds in a few well positions can be told by the position.
+//!
+//! # Reference
+//! Arevalo et al., Nature Communications 15:6516 (2024), "consistency"; copairs 0.5.5 `map.multilabel`.
+
+use bench_core::Matrix;
+
+use super::super::support::columns::{LabelSets, compound, median_profiles};
+use super::super::support::profiles::Profiles;
+use super::super::support::ranking::{Negatives, Query, rank};
+use super::null::NullSettings;
+use super::presets::ACTIVITY;
+use super::run::{MapTable, mean_average_precision, row_score};
+use crate::embedding::{Roles, Space};
+
+/// q below which a compound is active.
+pub const ACTIVE: f64 = 0.05;
+
+/// Scores every label; rows of the table are compounds, in the order of the compound factor.
+///
+/// # Errors
+/// No compounds, no two (active) compounds of a label, or nothing to confuse them with.
+pub fn consistency(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    active_only: bool,
+    null: NullSettings,
+) -> Result<MapTable, String> {
+    let factor = compound(roles)?;
+    let mut kept: Vec<bool> = factor.counts().iter().map(|&count| count > 0).collect();
+    if active_only {
+        let activity = mean_average_precision(space, roles, &ACTIVITY, factor, null)
+            .map_err(|why| format!("which compounds are active is not known: {why}"))?;
+        let mut groups = activity.groups.iter();
+        for (keep, name) in kept.iter_mut().zip(&factor.levels) {
+            // Groups come in the order of the factor, without those that have no score.
+            let active = match groups.as_slice().first() {
+                Some(group) if group.name == *name => groups.next().is_some_and(|group| group.q < ACTIVE),
+                _ => false,
+            };
+            *keep &= active;
+        }
+    }
+    let rows = factor.members();
+    let codes: Vec<usize> = (0..rows.len()).filter(|&code| kept[code]).collect();
+    let groups: Vec<Vec<u32>> = codes.iter().map(|&code| rows[code].clone()).collect();
+    let sets = LabelSets::new(roles.label);
+    let labels: Vec<Vec<u32>> = groups
+        .iter()
+        .map(|rows| {
+            let mut labels: Vec<u32> =
+                rows.iter().flat_map(|&row| &sets.of_level[roles.label.code(row as usize)]).copied().collect();
+            labels.sort_unstable();
+            labels.dedup();
+            labels
+        })
+        .collect();
+    let mut queries = Vec::new();
+    let mut asked_for = Vec::new();
+    for label in 0..sets.names.len() as u32 {
+        let members: Vec<u32> =
+            (0..groups.len() as u32).filter(|&at| labels[at as usize].binary_search(&label).is_ok()).collect();
+        if members.len() < 2 {
+            continue;
+        }
+        for &row in &members {
+            let positives = members.iter().copied().filter(|&other| other != row).collect();
+            queries.push(Query { row, positives, pool: 0 });
+            asked_for.push(label as usize);
+        }
+    }
+    if queries.is_empty() {
+        let which = if active_only { "active " } else { "" };
+        return Err(format!("no label has two {which}compounds"));
+    }
+    let consensus = median_profiles(space.treated, &groups);
+    let none = Matrix::zeros(0, consensus.cols());
+    let consensus = Space::new(&consensus, &none);
+    let profiles = Profiles::treated(&consensus);
+    let pool: Vec<u32> = (0..groups.len() as u32).collect();
+    let negatives = Negatives { differ: Vec::new(), disjoint: Some(&labels) };
+    let rankings = rank(&profiles, &queries, &[pool], &negatives);
+    let mut scores = Vec::new();
+    let mut members: Vec<(String, Vec<usize>)> = sets.names.iter().map(|name| (name.clone(), Vec::new())).collect();
+    for ((query, label), ranking) in queries.iter().zip(asked_for).zip(&rankings) {
+        if ranking.counts() {
+            members[label].1.push(scores.len());
+            scores.push(row_score(codes[query.row as usize] as u32, ranking));
+        }
+    }
+    if scores.is_empty() {
+        return Err("no compound has another without a common label".to_owned());
+    }
+    Ok(MapTable::assemble(scores, &members, null))
+}

@@ -1,0 +1,295 @@
+//! The cards of mean average precision: what is ranked, and what is read from it.
+
+use std::sync::Arc;
+
+use super::super::support::columns::compound;
+use super::consistency::consistency;
+use super::null::NullSettings;
+use super::presets;
+use super::rule::PairRule;
+use super::run::{GroupScore, MapTable, key, mean_average_precision};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Part, Roles, Space};
+
+/// q below which a group is retrieved.
+const THRESHOLD: f64 = 0.05;
+
+/// What is ranked.
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    /// Profiles of a compound under a rule.
+    Compounds(&'static PairRule<'static>),
+    /// Consensus profiles of a label.
+    Labels { active_only: bool },
+}
+
+/// What is read from the table.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    /// Mean of normalised mAP.
+    Normalised,
+    /// Mean of mAP.
+    Raw,
+    /// Share of groups with q below the threshold.
+    Retrieved,
+}
+
+/// One reading of one ranking.
+#[derive(Clone, Copy, Debug)]
+pub struct MeanAp {
+    card: &'static EmbeddingCard,
+    task: Task,
+    answer: Answer,
+}
+
+const LIMITS: &str = "Chance and normalisation take ranks as exchangeable. Replicates in one well position share its \
+                      effects. Compounds weigh alike, however many wells they have.";
+const REFERENCE: &str = "Kalinin et al., Nature Communications 16:5181 (2025); copairs 0.5.5";
+const TIED: &str = "copairs 0.5.5, ties averaged, replicates in other wells";
+
+macro_rules! mean_ap {
+    ($name:ident, $task:expr, Normalised, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+        mean_ap!(@ $name, $task, Normalised, $id, $title, $what,
+            "mean over groups of mean (AP - mu) / (1 - mu), mu the mean of AP in random order", "-1 to 1", $dialect);
+    };
+    ($name:ident, $task:expr, Raw, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+        mean_ap!(@ $name, $task, Raw, $id, $title, $what,
+            "mean over groups of mean AP, AP = (1/P) sum of precision at the ranks of positives", "0 to 1", $dialect);
+    };
+    ($name:ident, $task:expr, Retrieved, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+        mean_ap!(@ $name, $task, Retrieved, $id, $title, $what,
+            "share of groups with Benjamini-Hochberg q < 0.05, p under random ranks", "0 to 1", $dialect);
+    };
+    (@ $name:ident, $task:expr, $answer:ident, $id:literal, $title:literal, $what:expr, $formula:expr, $range:expr, $dialect:expr) => {
+        #[doc = $title]
+        pub static $name: MeanAp = MeanAp {
+            card: &card! {
+                id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
+                limits: LIMITS, reference: REFERENCE, side: Biology, dialect: $dialect, best: "", worst: "noise",
+            },
+            task: $task,
+            answer: Answer::$answer,
+        };
+    };
+}
+
+const ACTIVITY: &str = "Profiles of a compound look for those in other wells among the controls of their plate.";
+const DISTINCTIVENESS: &str =
+    "Profiles of a compound look for those in other wells among other compounds of their plate.";
+const CONSISTENCY: &str = "Median profiles of active compounds look for those with a common label among the others.";
+const CONSISTENCY_ALL: &str = "Median profiles of all compounds look for those with a common label among the others.";
+const CROSS_BATCH: &str = "Profiles look for their compound in other batches among other compounds of their own batch.";
+const CROSS_SOURCE: &str =
+    "Profiles look for their compound in other sources among other compounds of their own source.";
+const MULTI: &str = "copairs 0.5.5 multi-label, ties averaged; Arevalo 2024 consistency";
+
+mean_ap!(
+    ACTIVITY_MAP,
+    Task::Compounds(&presets::ACTIVITY),
+    Normalised,
+    "activity-map",
+    "Phenotypic activity, normalised mAP",
+    ACTIVITY,
+    TIED
+);
+mean_ap!(
+    ACTIVITY_MAP_RAW,
+    Task::Compounds(&presets::ACTIVITY),
+    Raw,
+    "activity-map-raw",
+    "Phenotypic activity, mAP",
+    ACTIVITY,
+    TIED
+);
+mean_ap!(
+    ACTIVITY_RETRIEVED,
+    Task::Compounds(&presets::ACTIVITY),
+    Retrieved,
+    "activity-retrieved",
+    "Phenotypic activity, share of compounds retrieved",
+    ACTIVITY,
+    TIED
+);
+mean_ap!(
+    DISTINCTIVENESS_MAP,
+    Task::Compounds(&presets::DISTINCTIVENESS),
+    Normalised,
+    "distinctiveness-map",
+    "Distinctiveness, normalised mAP",
+    DISTINCTIVENESS,
+    TIED
+);
+mean_ap!(
+    DISTINCTIVENESS_MAP_RAW,
+    Task::Compounds(&presets::DISTINCTIVENESS),
+    Raw,
+    "distinctiveness-map-raw",
+    "Distinctiveness, mAP",
+    DISTINCTIVENESS,
+    TIED
+);
+mean_ap!(
+    DISTINCTIVENESS_RETRIEVED,
+    Task::Compounds(&presets::DISTINCTIVENESS),
+    Retrieved,
+    "distinctiveness-retrieved",
+    "Distinctiveness, share of compounds retrieved",
+    DISTINCTIVENESS,
+    TIED
+);
+mean_ap!(
+    CONSISTENCY_MAP,
+    Task::Labels { active_only: true },
+    Normalised,
+    "consistency-map",
+    "Consistency of active compounds, normalised mAP",
+    CONSISTENCY,
+    MULTI
+);
+mean_ap!(
+    CONSISTENCY_RETRIEVED,
+    Task::Labels { active_only: true },
+    Retrieved,
+    "consistency-retrieved",
+    "Consistency of active compounds, share of labels retrieved",
+    CONSISTENCY,
+    MULTI
+);
+mean_ap!(
+    CONSISTENCY_ALL_MAP,
+    Task::Labels { active_only: false },
+    Normalised,
+    "consistency-all-map",
+    "Consistency of all compounds, normalised mAP",
+    CONSISTENCY_ALL,
+    MULTI
+);
+mean_ap!(
+    CONSISTENCY_ALL_RETRIEVED,
+    Task::Labels { active_only: false },
+    Retrieved,
+    "consistency-all-retrieved",
+    "Consistency of all compounds, share of labels retrieved",
+    CONSISTENCY_ALL,
+    MULTI
+);
+mean_ap!(
+    CROSS_BATCH_MAP,
+    Task::Compounds(&presets::CROSS_BATCH),
+    Normalised,
+    "cross-batch-map",
+    "Cross-batch normalised mAP",
+    CROSS_BATCH,
+    TIED
+);
+mean_ap!(
+    CROSS_BATCH_RETRIEVED,
+    Task::Compounds(&presets::CROSS_BATCH),
+    Retrieved,
+    "cross-batch-retrieved",
+    "Cross-batch share of compounds retrieved",
+    CROSS_BATCH,
+    TIED
+);
+mean_ap!(
+    CROSS_SOURCE_MAP,
+    Task::Compounds(&presets::CROSS_SOURCE),
+    Normalised,
+    "cross-source-map",
+    "Cross-source normalised mAP",
+    CROSS_SOURCE,
+    TIED
+);
+mean_ap!(
+    CROSS_SOURCE_RETRIEVED,
+    Task::Compounds(&presets::CROSS_SOURCE),
+    Retrieved,
+    "cross-source-retrieved",
+    "Cross-source share of compounds retrieved",
+    CROSS_SOURCE,
+    TIED
+);
+mean_ap!(
+    AREVALO_NEGCON_MAP,
+    Task::Compounds(&presets::AREVALO_NEGCON),
+    Raw,
+    "arevalo-map-negcon",
+    "mAP against controls, positives in another well position",
+    "Profiles look for their compound in other well positions among the controls of their plate.",
+    "arevalo2024, ties averaged"
+);
+mean_ap!(
+    AREVALO_NONREP_MAP,
+    Task::Compounds(&presets::AREVALO_NONREP),
+    Raw,
+    "arevalo-map-nonrep",
+    "mAP against other compounds of the plate",
+    "Profiles look for their compound among other compounds of their plate, controls left out.",
+    "arevalo2024, ties averaged"
+);
+
+impl MeanAp {
+    fn table(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Arc<Result<MapTable, String>>, String> {
+        let null = NullSettings::default();
+        Ok(match self.task {
+            Task::Compounds(rule) => {
+                let compound = compound(roles)?;
+                // Rows of a rule that does not name the label are not ranked again when labels are permuted.
+                space.remember(&format!("map/{}", key(roles, rule)?), || {
+                    mean_average_precision(space, roles, rule, compound, null)
+                })
+            }
+            Task::Labels { active_only } => Arc::new(consistency(space, roles, active_only, null)),
+        })
+    }
+}
+
+impl EmbeddingMetric for MeanAp {
+    fn card(&self) -> &'static EmbeddingCard {
+        self.card
+    }
+
+    fn per_unit(&self) -> bool {
+        false
+    }
+
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        let table = self.table(space, roles)?;
+        let table = table.as_ref().as_ref().map_err(Clone::clone)?;
+        let value_of = |group: &GroupScore| match self.answer {
+            Answer::Normalised => group.normalised,
+            Answer::Raw => group.mean_average_precision,
+            Answer::Retrieved => f64::from(group.q < THRESHOLD),
+        };
+        let (unit, is_by_row) = match self.task {
+            Task::Compounds(_) => ("compound", true),
+            Task::Labels { .. } => ("label", false),
+        };
+        let mut rows = Vec::new();
+        if is_by_row && !matches!(self.answer, Answer::Retrieved) {
+            rows = vec![f64::NAN; roles.layout.rows];
+            for row in &table.rows {
+                rows[row.row as usize] = match self.answer {
+                    Answer::Raw => row.average_precision,
+                    _ => row.normalised,
+                };
+            }
+        }
+        let groups = &table.groups;
+        Ok(Measured {
+            value: groups.iter().map(value_of).sum::<f64>() / groups.len() as f64,
+            n: table.rows.len(),
+            mean_over: if rows.is_empty() { MeanOver::Rows } else { MeanOver::Compounds },
+            rows,
+            parts: groups
+                .iter()
+                .map(|group| Part {
+                    unit,
+                    name: group.name.clone(),
+                    n: group.n,
+                    value: value_of(group),
+                    p: Some(group.p),
+                })
+                .collect(),
+        })
+    }
+}

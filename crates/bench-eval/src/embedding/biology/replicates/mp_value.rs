@@ -1,0 +1,210 @@
+//! Multidimensional perturbation value.
+//!
+//! # What
+//! Whether the mean of a compound's wells lies farther from the controls than the mean of as many random rows of both.
+//!
+//! # Formula
+//! Rows of compound and controls are projected on the principal components that hold 90 % of their variance, each
+//! scaled by its share of the variance; `D = (mean - m)' C^+ (mean - m)` with mean `m` and covariance `C` (ddof 0) of
+//! the controls. `p = (1 + permutations with D as large) / 101`. The value is the share of compounds with
+//! Benjamini-Hochberg q < 0.05.
+//!
+//! # Deviations
+//! cytominer-eval reports the plain share of 100 permutations, which may be zero. Controls beyond [`CONTROLS`] are a
+//! sample, because every compound needs a decomposition of its own.
+//!
+//! # What it cannot show
+//! With 100 permutations no p is below 1/101, so many compounds need many rejections for any q to pass. With fewer
+//! controls than components the covariance has no inverse and directions that controls do not use are ignored.
+//!
+//! # Reference
+//! Hutz et al., Journal of Biomolecular Screening 18:367 (2013); cytominer-eval 0.1 `mp_value`.
+
+use bench_core::{Matrix, Seed};
+use faer::{MatRef, Side};
+use rayon::prelude::*;
+
+use super::super::support::columns::compound;
+use super::super::support::product::{column_products, products};
+use super::share_retrieved;
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+
+/// Most controls.
+pub const CONTROLS: usize = 200;
+/// Most wells of a compound.
+pub const WELLS: usize = 200;
+/// Permutations.
+const PERMUTATIONS: usize = 100;
+/// Share of the variance that the components hold.
+const SHARE: f64 = 0.9;
+
+static CARD: EmbeddingCard = card! {
+    id: "mp-value", title: "mp-value, share of compounds apart from controls",
+    what: "Whether a compound's mean lies farther from the controls than that of as many random rows of both.",
+    formula: "share of compounds with q < 0.05, p = (1 + permutations with Mahalanobis distance as large) / 101",
+    better: "higher", range: "0 to 1",
+    limits: "No p is below 1/101. A sample of 200 controls and 200 wells per compound.",
+    reference: "Hutz et al., Journal of Biomolecular Screening 18:367 (2013)", side: Biology,
+    dialect: "cytominer-eval 0.1 mp_value, p with one added", best: "", worst: "noise",
+};
+
+/// The metric.
+#[derive(Clone, Copy, Debug)]
+pub struct MpValue;
+
+/// Eigenvalues, ascending, and eigenvectors as rows.
+fn eigen(matrix: &[f64], n: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
+    let found = MatRef::from_row_major_slice(matrix, n, n)
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| "the eigenvalues of a covariance do not converge".to_owned())?;
+    let (values, vectors) = (found.S().column_vector(), found.U());
+    let rows = (0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| vectors[(j, i)]).collect();
+    Ok(((0..n).map(|i| values[i]).collect(), rows))
+}
+
+/// Coordinates along the components that hold [`SHARE`] of the variance, each times its share. `[n, r]` and `r`.
+fn components(rows: &[&[f32]], dims: usize) -> Result<(Vec<f64>, usize), String> {
+    let n = rows.len();
+    let mut mean = vec![0.0; dims];
+    for row in rows {
+        mean.iter_mut().zip(*row).for_each(|(mean, &value)| *mean += f64::from(value) / n as f64);
+    }
+    let centred: Vec<f64> =
+        rows.iter().flat_map(|row| row.iter().zip(&mean).map(|(&value, mean)| f64::from(value) - mean)).collect();
+    // Of the rows' products or the columns', the smaller: both have the same eigenvalues.
+    let by_rows = n <= dims;
+    let size = n.min(dims);
+    let mut gram = vec![0.0; size * size];
+    if by_rows {
+        products(&centred, &centred, dims, &mut gram)
+    } else {
+        column_products(&centred, &centred, n, &mut gram)
+    }
+    let (values, vectors) = eigen(&gram, size)?;
+    let total: f64 = values.iter().map(|value| value.max(0.0)).sum();
+    let all: f64 = rows.iter().flat_map(|row| row.iter()).map(|&value| f64::from(value).powi(2)).sum();
+    // What is left of equal rows is the rounding of their mean.
+    if total <= 1e-20 * all {
+        return Ok((Vec::new(), 0));
+    }
+    let (mut kept, mut sum) = (Vec::new(), 0.0);
+    for at in (0..size).rev() {
+        // As scikit-learn counts: the components up to the first sum above the share.
+        if sum > SHARE || values[at] <= 0.0 {
+            break;
+        }
+        sum += values[at] / total;
+        kept.push(at);
+    }
+    let mut out = vec![0.0; n * kept.len()];
+    for (column, &at) in kept.iter().enumerate() {
+        let (vector, share) = (&vectors[at * size..(at + 1) * size], values[at] / total);
+        for row in 0..n {
+            let coordinate: f64 = if by_rows {
+                vector[row] * values[at].sqrt()
+            } else {
+                centred[row * dims..(row + 1) * dims].iter().zip(vector).map(|(a, b)| a * b).sum()
+            };
+            out[row * kept.len() + column] = coordinate * share;
+        }
+    }
+    Ok((out, kept.len()))
+}
+
+/// Squared Mahalanobis distance of the mean of the chosen rows to the others.
+fn mahalanobis(data: &[f64], dims: usize, chosen: &[bool]) -> Result<f64, String> {
+    let mean_of = |which: bool| -> Vec<f64> {
+        let (mut mean, mut count) = (vec![0.0; dims], 0.0);
+        for (row, _) in data.chunks_exact(dims).zip(chosen).filter(|(_, chosen)| **chosen == which) {
+            mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value);
+            count += 1.0;
+        }
+        mean.iter_mut().for_each(|mean| *mean /= count);
+        mean
+    };
+    let (treated, control) = (mean_of(true), mean_of(false));
+    let others: Vec<f64> = data
+        .chunks_exact(dims)
+        .zip(chosen)
+        .filter(|(_, chosen)| !**chosen)
+        .flat_map(|(row, _)| row.iter().zip(&control).map(|(value, mean)| value - mean))
+        .collect();
+    let count = others.len() / dims;
+    let mut covariance = vec![0.0; dims * dims];
+    column_products(&others, &others, count, &mut covariance);
+    covariance.iter_mut().for_each(|value| *value /= count as f64);
+    let (values, vectors) = eigen(&covariance, dims)?;
+    let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let floor = largest * dims as f64 * f64::EPSILON;
+    let along = |vector: &[f64]| -> f64 {
+        vector.iter().zip(treated.iter().zip(&control)).map(|(v, (t, c))| v * (t - c)).sum()
+    };
+    Ok(vectors
+        .chunks_exact(dims)
+        .zip(&values)
+        .filter(|(_, value)| **value > floor)
+        .map(|(vector, value)| along(vector).powi(2) / value)
+        .sum())
+}
+
+/// Distance of the first `treated` rows to the rest, and p. Ties count as larger.
+pub(crate) fn mp_value(rows: &[&[f32]], treated: usize, dims: usize, seed: Seed) -> Result<(f64, f64), String> {
+    let (data, kept) = components(rows, dims)?;
+    if kept == 0 {
+        return Ok((0.0, 1.0));
+    }
+    let mut chosen: Vec<bool> = (0..rows.len()).map(|row| row < treated).collect();
+    let observed = mahalanobis(&data, kept, &chosen)?;
+    let mut stream = seed.stream();
+    let mut as_large = 0;
+    for _ in 0..PERMUTATIONS {
+        stream.shuffle(&mut chosen);
+        as_large += usize::from(mahalanobis(&data, kept, &chosen)? >= observed * (1.0 - 1e-9));
+    }
+    Ok((observed, (1 + as_large) as f64 / (1 + PERMUTATIONS) as f64))
+}
+
+/// At most `most` rows, drawn with a seed and in order.
+pub(crate) fn sample(rows: usize, most: usize, seed: Seed) -> Vec<u32> {
+    let mut sample = seed.stream().permutation(rows);
+    sample.truncate(most);
+    sample.sort_unstable();
+    sample
+}
+
+impl EmbeddingMetric for MpValue {
+    fn card(&self) -> &'static EmbeddingCard {
+        &CARD
+    }
+
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        let compounds = compound(roles)?;
+        if space.controls.rows() < 2 {
+            return Err("there are fewer than two negative controls".to_owned());
+        }
+        let seed = Seed(0).derive("mp-value", 0);
+        let controls = sample(space.controls.rows(), CONTROLS, seed);
+        let row = |matrix: &'_ Matrix, at: u32| -> Vec<f32> { matrix.row(at as usize).to_vec() };
+        let controls: Vec<Vec<f32>> = controls.iter().map(|&at| row(space.controls, at)).collect();
+        let parts: Vec<Part> = compounds
+            .members()
+            .par_iter()
+            .enumerate()
+            .filter(|(_, members)| members.len() > 1)
+            .map(|(code, members)| {
+                let drawn = sample(members.len(), WELLS, seed.derive("wells", code as u64));
+                let wells: Vec<&[f32]> =
+                    drawn.iter().map(|&at| space.treated.row(members[at as usize] as usize)).collect();
+                let rows: Vec<&[f32]> = wells.iter().copied().chain(controls.iter().map(Vec::as_slice)).collect();
+                let (distance, p) =
+                    mp_value(&rows, wells.len(), space.treated.cols(), seed.derive("permute", code as u64))?;
+                let name = compounds.levels[code].clone();
+                Ok(Part { unit: "compound", name, n: members.len(), value: distance, p: Some(p) })
+            })
+            .collect::<Result<_, String>>()?;
+        if parts.is_empty() {
+            return Err("no compound has two wells".to_owned());
+        }
+        Ok(share_retrieved(parts))
+    }
+}
