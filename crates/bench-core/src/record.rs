@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::Score;
 
 mod correction;
-mod gates;
 mod embedding;
+mod gates;
 mod models;
 mod outcomes;
 
 pub use correction::CorrectionInfo;
-pub use gates::{GateRule, Gates};
 pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
+pub use gates::{GateRule, Gates};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
 

@@ -8,6 +8,7 @@
 pub mod compare;
 pub mod corrections;
 pub mod doctor;
+pub mod embedding;
 pub mod error;
 pub mod history;
 pub mod key;

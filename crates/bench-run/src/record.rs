@@ -79,6 +79,8 @@ pub(crate) fn assemble(
         controls: summaries.controls,
         transfer: results.transfer,
         batch_probes: results.origin,
+        embedding_scores: results.embedding.scores,
+        embedding_totals: results.embedding.totals,
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
         training: request.origin.training.clone(),
         retrieval: request.origin.retrieval.clone(),

@@ -22,7 +22,7 @@ use crate::plan::{self, Step};
 use crate::projection::Map;
 use crate::scoring::{self, PredictionRows, ProbeResult, Subject, Task};
 use crate::store::Store;
-use crate::{Error, Progress, Request, outputs, probes, projection, record, summaries, tables, transfer};
+use crate::{Error, Progress, Request, embedding, outputs, probes, projection, record, summaries, tables, transfer};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ pub(crate) struct Results {
     pub(crate) transfer: Vec<Transfer>,
     pub(crate) origin: Vec<BatchProbe>,
     pub(crate) maps: Vec<Map>,
+    pub(crate) embedding: embedding::Measured,
     pub(crate) missing_controls: Vec<(String, String)>,
 }
 
@@ -291,6 +292,12 @@ impl<'a> Runner<'a> {
         }
         if self.request.suite.batch_probes.enabled {
             self.origins(prepared, &mut results)?;
+        }
+        if self.request.suite.embedding_metrics.enabled {
+            let settings = &self.request.suite.embedding_metrics;
+            let seed = self.request.seed;
+            results.embedding =
+                self.step(&Step::Embedding, |progress| embedding::measure(prepared, settings, seed, progress))?;
         }
         if self.request.suite.projection.enabled {
             for table in &prepared.tables {

@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use bench_run::doctor::{Environment, Patient, Status, examine};
 use bench_run::Error;
+use bench_run::doctor::{Environment, Patient, Status, examine};
 
 use crate::args::{Color, DoctorArgs, OutputArgs};
 use crate::{exit, software};

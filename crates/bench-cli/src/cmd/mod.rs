@@ -7,8 +7,8 @@ use crate::args::OutputArgs;
 #[cfg(feature = "train")]
 pub(crate) mod cache;
 pub(crate) mod card;
-pub(crate) mod config;
 pub(crate) mod compare;
+pub(crate) mod config;
 #[cfg(feature = "train")]
 pub(crate) mod data;
 pub(crate) mod doctor;

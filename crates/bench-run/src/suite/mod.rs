@@ -69,6 +69,9 @@ pub struct Suite {
     /// Batch probes.
     #[serde(default)]
     pub batch_probes: BatchProbes,
+    /// Embedding metrics.
+    #[serde(default)]
+    pub embedding_metrics: EmbeddingMetrics,
     /// Intervals and tests.
     #[serde(default)]
     pub uncertainty: Uncertainty,
@@ -268,6 +271,31 @@ pub struct BatchProbes {
 impl Default for BatchProbes {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+/// Embedding metrics: what needs no probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EmbeddingMetrics {
+    /// Whether they are measured.
+    pub enabled: bool,
+    /// Ids; none for all.
+    pub ids: Vec<String>,
+    /// Totals of packages and papers that are reported; their metrics are measured too.
+    pub presets: Vec<String>,
+    /// Permutations of metrics whose null costs little.
+    pub permutations: usize,
+    /// Permutations of the others.
+    pub dear_permutations: usize,
+    /// Bootstrap draws.
+    pub bootstrap: usize,
+}
+
+impl Default for EmbeddingMetrics {
+    fn default() -> Self {
+        let presets = ["scib", "scib-metrics", "arevalo2024"].map(str::to_owned).to_vec();
+        Self { enabled: true, ids: Vec::new(), presets, permutations: 100, dear_permutations: 20, bootstrap: 500 }
     }
 }
 
