@@ -95,13 +95,13 @@ fn comment(compared: &Compared, gates: &[&Gate], shown: usize) -> String {
         );
     }
     for (why, n) in words::reasons(compared).into_iter().take(NOTES) {
-        let _ = write!(out, "- not checked ({}): {}\n", number::plural(n, "gate"), text::markdown(&why));
+        let _ = writeln!(out, "- not checked ({}): {}", number::plural(n, "gate"), text::markdown(&why));
     }
     for note in compared.notes.iter().take(NOTES) {
-        let _ = write!(out, "- {}\n", text::markdown(&text::reason(note)));
+        let _ = writeln!(out, "- {}", text::markdown(&text::reason(note)));
     }
     if compared.notes.len() > NOTES {
-        let _ = write!(out, "- {} in the JSON\n", number::plural(compared.notes.len() - NOTES, "more note"));
+        let _ = writeln!(out, "- {} in the JSON", number::plural(compared.notes.len() - NOTES, "more note"));
     }
     let _ = write!(
         out,
