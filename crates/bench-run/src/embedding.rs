@@ -63,7 +63,8 @@ pub(crate) fn measure(
     let settings_of_frame = frame::Settings {
         metrics: chosen(settings)?,
         permutations: settings.permutations,
-        dear_permutations: settings.permutations.min(settings.dear_permutations),
+        pass_permutations: settings.permutations.min(settings.pass_permutations),
+        pair_permutations: settings.permutations.min(settings.pair_permutations),
         draws: settings.bootstrap,
         seed: Seed(seed).derive("embedding-metrics", 0),
         ..frame::Settings::default()

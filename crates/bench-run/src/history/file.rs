@@ -194,7 +194,7 @@ mod tests {
             assert!(told.contains(&format!("line {line}")) && told.contains(why), "{told}");
             assert_eq!(std::fs::read(&path).unwrap(), bytes, "a damaged file is left as it is");
         }
-        std::fs::write(&path, &text.as_bytes()[..]).unwrap();
+        std::fs::write(&path, text.as_bytes()).unwrap();
         append(&path, |_| Ok((Some(Event::Pin { number: 9 }), ()))).unwrap();
         assert!(parse(&path, &std::fs::read(&path).unwrap()).unwrap_err().to_string().contains("does not exist"));
     }

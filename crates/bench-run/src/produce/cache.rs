@@ -159,6 +159,9 @@ pub enum State {
     Always,
 }
 
+/// What differs between two entries: key, here, there.
+pub type Difference = (String, String, String);
+
 /// Why a step is done, or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
@@ -169,7 +172,7 @@ pub struct Why {
     /// Settings that decide it: dotted key and value.
     pub decided: Vec<(String, String)>,
     /// The entry most like it, and what differs: key, here, there.
-    pub nearest: Option<(String, Vec<(String, String, String)>)>,
+    pub nearest: Option<(String, Vec<Difference>)>,
 }
 
 /// Explains a step of a production.
@@ -298,7 +301,7 @@ fn explain(
     read: impl Fn(&Path) -> Option<Value>,
 ) -> Result<Why, Error> {
     let here = leaves(words);
-    let mut nearest: Option<(String, Vec<(String, String, String)>)> = None;
+    let mut nearest: Option<(String, Vec<Difference>)> = None;
     for entry in entries(&production.cache)?.into_iter().filter(|e| e.kind == kind && e.folder != folder) {
         let Some(other) = read(&entry.folder) else { continue };
         let differing = differences(&here, &leaves(&other));

@@ -27,6 +27,10 @@ impl Edit {
         Edit { file, line: format!("mod {module};"), public: "pub mod ", at: At::Modules }
     }
 
+    pub(super) fn private_module(file: &'static str, module: &str) -> Self {
+        Edit { public: "mod ", ..Self::module(file, module) }
+    }
+
     pub(super) fn item(file: &'static str, opens: &'static str, line: String) -> Self {
         Edit { file, line, public: "", at: At::List(opens) }
     }

@@ -286,8 +286,10 @@ pub struct EmbeddingMetrics {
     pub presets: Vec<String>,
     /// Permutations of metrics whose null costs little.
     pub permutations: usize,
-    /// Permutations of the others.
-    pub dear_permutations: usize,
+    /// Permutations of those that pass over the matrix each time.
+    pub pass_permutations: usize,
+    /// Permutations of those that meet all pairs of a label each time.
+    pub pair_permutations: usize,
     /// Bootstrap draws.
     pub bootstrap: usize,
 }
@@ -295,7 +297,15 @@ pub struct EmbeddingMetrics {
 impl Default for EmbeddingMetrics {
     fn default() -> Self {
         let presets = ["scib", "scib-metrics", "arevalo2024"].map(str::to_owned).to_vec();
-        Self { enabled: true, ids: Vec::new(), presets, permutations: 100, dear_permutations: 20, bootstrap: 500 }
+        Self {
+            enabled: true,
+            ids: Vec::new(),
+            presets,
+            permutations: 100,
+            pass_permutations: 20,
+            pair_permutations: 0,
+            bootstrap: 500,
+        }
     }
 }
 
