@@ -470,7 +470,7 @@ pub(crate) struct ValidateArgs {
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// suites, presets, manifests, splits, probes, metrics, retrieval, controls, losses or encoders [default: all]
+    /// suites, presets, manifests, splits, probes, metrics, embedding-metrics, corrections, chains, retrieval, controls, losses or encoders [default: all]
     pub(crate) kind: Option<String>,
     /// Print as JSON
     #[arg(long)]

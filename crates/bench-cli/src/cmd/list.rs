@@ -9,8 +9,21 @@ use crate::cmd::produce;
 use crate::exit;
 
 /// Kinds that are listed.
-const KINDS: [&str; 10] =
-    ["suites", "presets", "manifests", "splits", "probes", "metrics", "retrieval", "controls", "losses", "encoders"];
+const KINDS: [&str; 13] = [
+    "suites",
+    "presets",
+    "manifests",
+    "splits",
+    "probes",
+    "metrics",
+    "embedding-metrics",
+    "corrections",
+    "chains",
+    "retrieval",
+    "controls",
+    "losses",
+    "encoders",
+];
 
 fn cards(kind: &str) -> Vec<&'static Card> {
     match kind {
@@ -21,6 +34,8 @@ fn cards(kind: &str) -> Vec<&'static Card> {
         }
         "probes" => vec![&bench_eval::probe::logistic::CARD, &bench_eval::probe::knn::CARD],
         "metrics" => bench_eval::metric::CARDS.to_vec(),
+        "embedding-metrics" => bench_eval::embedding::metrics().map(|metric| &metric.card().card).collect(),
+        "corrections" => bench_correct::registry::cards().map(|card| &card.card).collect(),
         "retrieval" => bench_eval::retrieval::CARDS.to_vec(),
         "controls" => bench_eval::control::CONTROLS.iter().map(|control| control.card()).collect(),
         "losses" => produce::losses(),
@@ -60,6 +75,9 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
             }
             "presets" => produce::presets()?,
             "manifests" => manifest::embedded().iter().map(|m| (m.id.clone(), m.title.clone())).collect(),
+            "chains" => {
+                bench_correct::presets::PRESETS.iter().map(|p| (p.name.to_owned(), p.what.to_owned())).collect()
+            }
             kind => cards(kind).iter().map(|card| (card.id.to_owned(), card.title.to_owned())).collect(),
         };
         if args.json {
@@ -84,6 +102,10 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         embedded::text(&args.id).or_else(|| produce::preset_text(&args.id)).or_else(|| manifest::text(&args.id))
     {
         print!("{text}");
+        return Ok(exit::DONE);
+    }
+    if let Some(preset) = bench_correct::presets::lookup(&args.id) {
+        println!("{}\n\n{}\n\nchain        {}", preset.name, preset.what, preset.chain);
         return Ok(exit::DONE);
     }
     let known = all();
@@ -118,12 +140,46 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
             println!("{heading:<12} {text}");
         }
     }
+    for (heading, text) in facts(card.id) {
+        println!("{heading:<12} {text}");
+    }
     let mut heading = "defaults";
     for (key, value) in defaults {
         println!("{heading:<12} {key} = {value}");
         heading = "";
     }
     Ok(exit::DONE)
+}
+
+/// What cards of embedding metrics and corrections have beside the common headings.
+fn facts(id: &str) -> Vec<(&'static str, String)> {
+    if let Some(metric) = bench_eval::embedding::metrics().find(|metric| metric.card().card.id == id) {
+        let card = metric.card();
+        let anchors = [("best", card.best), ("worst", card.worst)];
+        let anchors =
+            anchors.into_iter().filter(|(_, name)| !name.is_empty()).map(|(key, name)| (key, name.to_owned()));
+        return [("side", card.side.word().to_owned()), ("dialect", card.dialect.to_owned())]
+            .into_iter()
+            .chain(anchors)
+            .collect();
+    }
+    let Ok(kind) = bench_correct::registry::lookup(id) else { return Vec::new() };
+    let card = kind.card;
+    let scope = match card.scope {
+        bench_correct::Scope::All => "all rows of the fit",
+        bench_correct::Scope::Controls => "negative controls",
+        bench_correct::Scope::Chosen => "negative controls or all rows, by the parameter `on`",
+    };
+    let unseen = if card.transductive { "no: transductive" } else { "yes" };
+    let mut facts =
+        vec![("fitted on", scope.to_owned()), ("unseen rows", unseen.to_owned()), ("dialect", card.dialect.to_owned())];
+    for parameter in card.parameters {
+        facts.push((
+            "parameter",
+            format!("{}={}: {}; {}", parameter.name, parameter.default, parameter.values, parameter.what),
+        ));
+    }
+    facts
 }
 
 /// Settings of an id and their defaults, in order; none for what has nothing to set.
