@@ -202,7 +202,7 @@ def nearest(x, compound):
         if len(p) == 0 or np.abs(p[:, None] - q[None]).min() < 1e-9:
             values.append(None)
             continue
-        order = np.sort([1 + (q > v).sum() + (p > v).sum() for v in p])
+        order = np.array([1 + i + (q > v).sum() for i, v in enumerate(np.sort(p)[::-1])])
         values.append([float(order[0] <= 1), float(order[0] <= 10), float((order <= 10).mean() * len(p) / 10), 1 / int(order[0])])
     return values
 

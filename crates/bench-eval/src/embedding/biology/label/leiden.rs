@@ -221,10 +221,11 @@ fn move_vertices(network: &Network, community: &mut [u32], resolution: f64, stre
                 best = (to, gain);
             }
         }
-        if best.1 < -noise && size[own as usize] > 1 {
-            if let Some(&to) = empty.last() {
-                best = (to, 0.0);
-            }
+        if best.1 < -noise
+            && size[own as usize] > 1
+            && let Some(&to) = empty.last()
+        {
+            best = (to, 0.0);
         }
         let to = best.0;
         strength[to as usize] += k;

@@ -136,7 +136,7 @@ impl Nulls {
 
 /// The null of one configuration, enumerated if there are few enough placements.
 pub(crate) fn null(positives: usize, all: usize, settings: NullSettings) -> Null {
-    if !placements(positives, all).is_some_and(|count| count <= settings.exact_up_to) {
+    if placements(positives, all).is_none_or(|count| count > settings.exact_up_to) {
         return Null::Drawn(draw(positives, all, settings));
     }
     let mut values = Vec::new();
@@ -213,7 +213,8 @@ mod tests {
         let exact = NullSettings::default();
         let drawn = NullSettings { exact_up_to: 0, ..exact };
         for members in [vec![(3, 27); 4], vec![(1, 9); 2], vec![(9, 20)]] {
-            let (a, b) = (Nulls::new(&[members.clone()], exact), Nulls::new(&[members.clone()], drawn));
+            let groups = std::slice::from_ref(&members);
+            let (a, b) = (Nulls::new(groups, exact), Nulls::new(groups, drawn));
             for mean in [0.1, 0.3, 0.6, 1.0] {
                 let (a, b) = (a.p(mean, &members), b.p(mean, &members));
                 assert!(a.exact && !b.exact);

@@ -6,7 +6,7 @@
 //! # Formula
 //! `c = (|sum of unit rows|^2 - n) / (n (n - 1))`, no pair listed. `p = (1 + random groups as consistent) / 1001`.
 //! Parts carry `c` and p; the value is the mean over compounds of `(c - m) / (1 - m)`, at least -1, with `m` the mean
-//! of the random groups: 0 is chance.
+//! cosine of all pairs of wells: 0 is chance.
 //!
 //! # Deviations
 //! EFAAR draws its null from genes that are not expressed and ranks without adding one (so p can be zero); compounds
@@ -31,7 +31,7 @@ const DRAWS: usize = 1000;
 static CARD: EmbeddingCard = card! {
     id: "perturbation-consistency", title: "Perturbation consistency",
     what: "Mean cosine similarity of the wells of a compound, from that of random wells (0) to identical ones (1).",
-    formula: "mean over compounds of (c - m) / (1 - m), c = (|sum of unit rows|^2 - n) / (n (n - 1)), m of random groups",
+    formula: "mean over compounds of (c - m) / (1 - m), c = (|sum of unit rows|^2 - n) / (n (n - 1)), m of all wells",
     better: "higher", range: "-1 to 1",
     limits: "Wells may be alike because they share a plate or a position.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
@@ -105,11 +105,11 @@ impl EmbeddingMetric for PerturbationConsistency {
                 Part { unit: "compound", name: compounds.levels[*code].clone(), n: rows.len(), value, p: Some(p) }
             })
             .collect();
+        let everyone: Vec<u32> = (0..unit.rows() as u32).collect();
+        let chance = mean(&everyone);
         let from_chance = |part: &Part| {
-            let null = &nulls[sizes.partition_point(|&size| size < part.n)];
-            let mean = null.iter().sum::<f64>() / null.len() as f64;
-            // Where random wells are identical there is nothing to be more alike than.
-            if 1.0 - mean > 1e-6 { ((part.value - mean) / (1.0 - mean)).max(-1.0) } else { 0.0 }
+            // Where all wells are identical there is nothing to be more alike than.
+            if 1.0 - chance > 1e-6 { ((part.value - chance) / (1.0 - chance)).max(-1.0) } else { 0.0 }
         };
         Ok(Measured {
             value: parts.iter().map(from_chance).sum::<f64>() / parts.len() as f64,

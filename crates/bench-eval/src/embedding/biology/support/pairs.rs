@@ -180,7 +180,7 @@ mod tests {
     fn the_threshold_is_that_of_sorted_pairs() {
         let mut stream = Seed(3).stream();
         let matrix = Matrix::new(300, 5, (0..1500).map(|_| stream.normal() as f32).collect());
-        let (none, kind) = (Matrix::zeros(0, 5), |a: usize, b: usize| ((a + b) % 7 != 0).then_some(a % 2));
+        let (none, kind) = (Matrix::zeros(0, 5), |a: usize, b: usize| (!(a + b).is_multiple_of(7)).then_some(a % 2));
         let space = Space::new(&matrix, &none);
         let profiles = Profiles::treated(&space);
         let mut all = Vec::new();
