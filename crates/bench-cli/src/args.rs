@@ -391,6 +391,9 @@ pub(crate) struct ScoringArgs {
     /// Metrics to compute
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) metrics: Vec<String>,
+    /// Metrics of the embeddings themselves (batch mixing, biology, guards): ids, or all
+    #[arg(long, value_name = "A,B|all", value_delimiter = ',')]
+    pub(crate) embedding_metrics: Vec<String>,
     /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
     #[arg(long, value_name = "A,B")]
     pub(crate) corrections: Vec<String>,

@@ -278,7 +278,7 @@ impl Default for BatchProbes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct EmbeddingMetrics {
-    /// Whether they are measured.
+    /// Whether they are measured: all of them with their nulls take longer than everything else.
     pub enabled: bool,
     /// Ids; none for all.
     pub ids: Vec<String>,
@@ -298,7 +298,7 @@ impl Default for EmbeddingMetrics {
     fn default() -> Self {
         let presets = ["scib", "scib-metrics", "arevalo2024"].map(str::to_owned).to_vec();
         Self {
-            enabled: true,
+            enabled: false,
             ids: Vec::new(),
             presets,
             permutations: 100,
