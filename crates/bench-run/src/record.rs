@@ -28,6 +28,7 @@ pub(crate) fn assemble(
     }
     warnings.extend(summaries.warnings);
     let models = models(request, prepared, &results);
+    let outcomes = outcomes::collect(prepared, &results);
     let gates = request.suite.gates.resolve(&models, &summaries.summaries);
     warnings.extend(request.suite.gates.idle(&summaries.summaries));
     let mut record = RunRecord {
@@ -65,7 +66,7 @@ pub(crate) fn assemble(
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
         training: request.origin.training.clone(),
         retrieval: request.origin.retrieval.clone(),
-        outcomes: outcomes::collect(prepared, &results),
+        outcomes,
         splits_digest: outcomes::splits_digest(prepared),
         gates: Some(gates),
         warnings,
