@@ -44,9 +44,9 @@ pub(crate) fn assemble(
     }
     warnings.extend(summaries.warnings);
     let models = models(request, prepared, &results);
+    let outcomes = outcomes::collect(prepared, &results);
     let gates = request.suite.gates.resolve(&models, &summaries.summaries);
     warnings.extend(request.suite.gates.idle(&summaries.summaries));
-    let cells = outcomes::collect(prepared, &results);
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         run_id: format!("{}-{}", request.suite.id, key.id),
@@ -85,7 +85,7 @@ pub(crate) fn assemble(
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
         training: request.origin.training.clone(),
         retrieval: request.origin.retrieval.clone(),
-        outcomes: cells,
+        outcomes,
         splits_digest: outcomes::splits_digest(prepared),
         gates: Some(gates),
         warnings,
