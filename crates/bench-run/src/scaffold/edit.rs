@@ -8,7 +8,7 @@ pub(super) struct Edit {
     /// The line.
     pub(super) line: String,
     /// What modules are declared with.
-    pub(super) public: &'static str,
+    public: &'static str,
     at: At,
 }
 
@@ -25,6 +25,10 @@ enum At {
 impl Edit {
     pub(super) fn module(file: &'static str, module: &str) -> Self {
         Edit { file, line: format!("mod {module};"), public: "pub mod ", at: At::Modules }
+    }
+
+    pub(super) fn private_module(file: &'static str, module: &str) -> Self {
+        Edit { public: "mod ", ..Edit::module(file, module) }
     }
 
     pub(super) fn item(file: &'static str, opens: &'static str, line: String) -> Self {

@@ -211,7 +211,7 @@ fn plan(kind: Kind, names: &Names<'_>) -> (String, String, Vec<Edit>, String) {
         }
         Kind::Correction => {
             let edits = vec![
-                Edit { public: "mod ", ..Edit::module("crates/bench-correct/src/lib.rs", module) },
+                Edit::private_module("crates/bench-correct/src/lib.rs", module),
                 Edit::item("crates/bench-correct/src/registry.rs", "pub static KINDS", format!("    {module},")),
             ];
             let path = format!("crates/bench-correct/src/{module}.rs");
