@@ -50,19 +50,26 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct OutputArgs {
     /// Worker threads; results do not depend on it [default: all cores]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, hide_short_help = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// No progress bars
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_progress: bool,
     /// Colour of messages
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     pub(crate) color: Color,
     /// File of settings over those of suite and preset [default: bench.toml, where it is]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -148,7 +155,7 @@ Examples:
   bench card record.json --out hub")]
     Card(CardArgs),
     /// Compare a run with a baseline on identical splits: gates, intervals, exit code 1 on a regression
-    #[command(after_help = "\
+    #[command(before_long_help = "\
 Examples:
   bench compare reports/target2/old reports/target2/new --gate
   bench compare history:window reports/target2/new --gate --format md --out comment.md
@@ -157,7 +164,7 @@ Examples:
     /// Keep runs in an append-only file: add, pin, show, page of trends
     #[command(
         subcommand,
-        after_help = "\
+        before_long_help = "\
 Examples:
   bench history add reports/target2/new --commit 1a2b3c --pin
   bench history show
@@ -371,7 +378,7 @@ pub(crate) struct TableArgs {
 #[command(next_help_heading = "Scoring")]
 pub(crate) struct ScoringArgs {
     /// Fixed folds: a table with `row` and one column per split, held-out fold ids as values
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, hide_short_help = true, value_name = "FILE")]
     pub(crate) folds: Option<PathBuf>,
     /// Fixed folds: a column of the table with fold ids
     #[arg(long, value_name = "COL", hide_short_help = true)]
@@ -392,10 +399,10 @@ pub(crate) struct ScoringArgs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) metrics: Vec<String>,
     /// Metrics of the embeddings themselves (batch mixing, biology, guards): ids, or all
-    #[arg(long, value_name = "A,B|all", value_delimiter = ',')]
+    #[arg(long, hide_short_help = true, value_name = "A,B|all", value_delimiter = ',')]
     pub(crate) embedding_metrics: Vec<String>,
     /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
-    #[arg(long, value_name = "A,B")]
+    #[arg(long, hide_short_help = true, value_name = "A,B")]
     pub(crate) corrections: Vec<String>,
     /// Back end of the probes: `gemm` or `linfa`
     #[arg(long, value_name = "NAME", hide_short_help = true)]

@@ -55,12 +55,32 @@ pub(crate) enum CompareFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum HistoryCommand {
     /// Append a run; a run that is there already is not added twice
+    #[command(before_long_help = "\
+Examples:
+  bench history add reports/target2/new
+  bench history add reports/target2/new --pin
+  bench history add reports/target2/new --file ci/history.jsonl --commit 1a2b3c")]
     Add(HistoryAddArgs),
     /// Make an earlier run the baseline that `pinned` means
+    #[command(before_long_help = "\
+Examples:
+  bench history pin 3
+  bench history pin target2-1f2e3d4c
+  bench history pin 3 --file ci/history.jsonl")]
     Pin(HistoryPinArgs),
     /// List the runs, or print one
+    #[command(before_long_help = "\
+Examples:
+  bench history show
+  bench history show 3
+  bench history show --file ci/history.jsonl")]
     Show(HistoryShowArgs),
     /// Write a page of trends: one HTML file without scripts
+    #[command(before_long_help = "\
+Examples:
+  bench history page
+  bench history page --out trends.html
+  bench history page --file ci/history.jsonl --out public/index.html")]
     Page(HistoryPageArgs),
 }
 

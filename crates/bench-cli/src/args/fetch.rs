@@ -46,10 +46,10 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bucket: Option<String>,
     /// Another server of S3's kind, http://HOST:PORT
-    #[arg(long, value_name = "URL")]
+    #[arg(long, hide_short_help = true, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
     /// Another site or folder for the metadata tables [default: where they are published]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, hide_short_help = true, value_name = "ADDRESS")]
     pub(crate) tables: Option<String>,
     /// Proxy [default: HTTPS_PROXY and NO_PROXY]; `none` for none
     #[arg(long, value_name = "URL")]
@@ -58,13 +58,13 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) concurrency: u32,
     /// Attempts per object
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) attempts: u32,
     /// Seconds without a byte after which a connection is given up
-    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, hide_short_help = true, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
     /// Read every file that is there and fetch again what is damaged
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) recheck: bool,
     /// Prepare each plate as soon as its images are here, pack it into this folder, and remove the raw images
     #[arg(long, value_name = "DIR")]
