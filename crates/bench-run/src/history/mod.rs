@@ -7,7 +7,7 @@
 //! integration).
 //!
 //! # Where it fits
-//! [`file`] reads, checks and appends; [`entry`] turns a record into a line, with what the gates say of it
+//! [`mod@file`] reads, checks and appends; [`entry`] turns a record into a line, with what the gates say of it
 //! against the pinned run and against the window of runs before it.
 
 pub mod entry;

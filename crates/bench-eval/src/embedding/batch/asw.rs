@@ -4,7 +4,7 @@
 //! For every row, how much nearer it lies to its own unit than to the nearest other one among rows of its label.
 //!
 //! # Formula
-//! Mean over labels of the mean over rows of `1 - |s|`; see [`super::silhouette`].
+//! Mean over labels of the mean over rows of `1 - |s|`; see `super::silhouette`.
 //!
 //! # Why
 //! It is the batch score of scib and of Arevalo et al. 2024 (cosine).

@@ -5,7 +5,7 @@
 //!
 //! # Formula
 //! Mean over labels of the mean over rows of `1 - |s|`, `b` the mean distance to all rows of the label in other units;
-//! see [`super::silhouette`] for the closed form.
+//! see `super::silhouette` for the closed form.
 //!
 //! # Why
 //! The nearest unit hides nested effects; the mean of all others does not.

@@ -5,7 +5,7 @@
 //! and stands here because it shares its neighbours with graph iLISI.
 //!
 //! # Formula
-//! `(C - median_i LISI_i) / (C - 1)`, `C` labels; see [`super::lisi`] and [`super::shortest_paths`].
+//! `(C - median_i LISI_i) / (C - 1)`, `C` labels; see `super::lisi` and `super::shortest_paths`.
 //!
 //! # Why
 //! scib and Arevalo et al. 2024 count it.

@@ -4,7 +4,7 @@
 //! The effective number of units (sources, batches, plates) around a row, and its summary.
 //!
 //! # Formula
-//! `LISI_i` as in [`super::lisi`]; scaled, `(LISI - 1) / (B - 1)`.
+//! `LISI_i` as in `super::lisi`; scaled, `(LISI - 1) / (B - 1)`.
 //!
 //! | dialect | neighbours | summary |
 //! |---|---|---|
