@@ -649,7 +649,10 @@ def streamed(w):
     fetch(w, raw, "--what", "illumination,images", plates=plates)
     bench(w, "data", "prepare", raw, "--out", packed)
     # Plates also hold the times of their sources; the digests are those of pixels.
-    digests = lambda at: {row["field"]: row["sha256"] for row in csv.DictReader((at / "prepared.csv").open())}  # noqa: E731
+    def digests(at):
+        with (at / "prepared.csv").open() as file:
+            return {row["field"]: row["sha256"] for row in csv.DictReader(file)}
+
     one, two = digests(ready), digests(packed)
     check(one and one == two, f"and their {len(one)} fields have the pixels of a fetch and a prepare")
 
@@ -675,7 +678,8 @@ def streamed(w):
     shards = [subprocess.Popen([str(w.program), "data", "prepare", str(raw), "--out", str(w.work / "both"), "--shard",
                                 f"{n}/2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for n in [1, 2]]
     codes = [one.wait(timeout=120) for one in shards]
-    check(codes == [0, 0] and digests(w.work / "both") == two, "two processes prepare parts into one folder: its table names all images", codes)
+    fine = codes == [0, 0] and digests(w.work / "both") == two
+    check(fine, "two processes prepare parts into one folder: its table names all images", codes)
 
 
 def accuracy(folder):
