@@ -155,6 +155,12 @@ def pictures(plate, wells):
     return out
 
 
+def function(plate, channel):
+    """Key of an illumination function; one plate has its files under another name."""
+    name = "other" if plate.table == "parquet" else plate.name
+    return f"cpg0016-jump/{plate.source}/images/{plate.batch}/illum/{plate.name}/{name}_Illum{channel}.npy"
+
+
 def load_data(plate, images):
     """The table's name and bytes in the form that the plate has."""
     rows = {}
@@ -169,6 +175,8 @@ def load_data(plate, images):
             head = "/home/ubuntu/bucket" if plate.table == "parquet" else f"s3://{BUCKET}"
             row[f"URL_Orig{image.channel}"] = f"{head}/{folder}/{name}"
         row[f"FileName_Illum{image.channel}"] = f"{plate.name}_Illum{image.channel}.npy"
+        if plate.table == "parquet":
+            row[f"URL_Illum{image.channel}"] = f"s3://{BUCKET}/{function(plate, image.channel)}"
     stem = "load_data" if plate.table == "raw" else "load_data_with_illum"
     name = stem + {"parquet": ".parquet", "old": ".csv.gz"}.get(plate.table, ".csv")
     return name, table_file(list(rows.values()), name)
@@ -219,6 +227,11 @@ def fill(w):
         ]:
             w.keys[path] = f"{home}/{kind}/{place}/{key}"
             w.objects[w.keys[path]] = body
+    for plate in TARGET2:
+        for channel in CHANNELS:
+            out = io.BytesIO()
+            np.save(out, seeded(plate.name, channel).uniform(0.5, 2, (SIDE, SIDE)))
+            w.objects[function(plate, channel)] = out.getvalue()
     w.client.create_bucket(Bucket=BUCKET)
     parted = w.parted = next(i.key for i in w.images[TARGET2[0].name] if i.site == 9 and i.channel == "AGP")
     for key in w.objects:
@@ -562,7 +575,8 @@ def proxies(w):
         own = {"gallery.invalid:8080"} if endpoint == nowhere else {""}
         check(files(out, "__1__DNA.tiff") == wanted and through == own, f"{name}: {len(wanted)} images, of {through}")
     done = bench(w, *order(w, w.work / "dead", "--what", "images", endpoint=dead), code=3)
-    check(BUCKET in done.stderr, "no server: exit code 3, and the bucket is named", done.stderr)
+    check(BUCKET in done.stderr and dead in done.stderr,
+          "no server: exit code 3; bucket and server are named", done.stderr)
 
 
 def use(w, out):
@@ -611,6 +625,57 @@ def use(w, out):
     check(found.asked == {victim.key}, "and fetch takes it again, and nothing else", found.asked)
 
 
+def streamed(w):
+    """Images that are prepared as they come, and divided by their illumination functions."""
+    out, ready, plates = w.work / "stream", w.work / "ready", TARGET2[1:3]
+    names = {f"{plate.source}__{plate.batch}__{plate.name}.bplate" for plate in plates}
+    lost = w.images[plates[1].name][7]
+    w.proxy.faults = {lost.key: ["always:404"]}
+    flags = ["--what", "images", "--prepare", ready]
+    fetch(w, out, *flags, plates=plates, code=5)
+    kept = {i.path for i in w.images[plates[1].name]} - {lost.path}
+    fine = files(ready, ".bplate") == {min(names, key=lambda name: plates[0].name not in name)}
+    check(fine and files(out, (".tif", ".tiff")) == kept, "--prepare: a whole plate is packed and its raw images go; "
+          "one that lacks an image stays raw", files(ready), files(out))
+    w.proxy.faults = {}
+    found = fetch(w, out, *flags, plates=plates)
+    check(found.sent == {lost.key: len(w.objects[lost.key])}, "mended: the image that lacked is fetched, and no other")
+    fine = files(ready, ".bplate") == names and not files(out, (".tif", ".tiff"))
+    check(fine, "both plates are packed, no raw image is left", files(ready))
+    found = fetch(w, out, *flags, plates=plates)
+    check(not found.asked, "third run: asks for no image", found.asked)
+    raw, packed = w.work / "stream-raw", w.work / "stream-packed"
+    fetch(w, raw, "--what", "illumination,images", plates=plates)
+    bench(w, "data", "prepare", raw, "--out", packed)
+    fine = all((ready / name).read_bytes() == (packed / name).read_bytes() for name in names)
+    check(fine, "and they are those of a fetch and a prepare, byte by byte")
+
+    home = lambda plate: f"illum/{plate.source}/{plate.batch}/{plate.name}"  # noqa: E731
+    wanted = {f"{home(plate)}/{c}.npy": w.objects[function(plate, c)] for plate in plates for c in CHANNELS}
+    there = {path: (raw / path).read_bytes() if (raw / path).is_file() else None for path in wanted}
+    check(there == wanted, f"illumination: {len(wanted)} functions, by the table or by the layout")
+    flat = w.work / "flat"
+    bench(w, "data", "prepare", raw, "--out", flat, "--format", "png", "--illumination",
+          "illum/{source}/{batch}/{plate}/{channel}.npy")
+    different = []
+    for image in of(w, plates):
+        pixels = np.asarray(Image.open(io.BytesIO(w.objects[image.key]))).astype(float)
+        by = np.load(io.BytesIO(wanted["/".join(["illum", *image.path.split("/")[:3], f"{image.channel}.npy"])]))
+        pixels = pixels / by
+        low, high = np.percentile(pixels, 1), np.percentile(pixels, 99)
+        right = (np.clip((pixels - low) / (high - low + np.finfo(float).eps), 0, 1) * 255).astype("uint8")
+        path = image.path.rsplit(".", 1)[0] + ".png"
+        if not np.array_equal(np.asarray(Image.open(flat / path)), right):
+            different.append(path)
+    check(not different, f"{len(of(w, plates))} images divided by them have the pixels of NumPy", different[:5])
+
+    shards = [subprocess.Popen([str(w.program), "data", "prepare", str(raw), "--out", str(w.work / "both"), "--shard",
+                                f"{n}/2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for n in [1, 2]]
+    codes = [one.wait(timeout=120) for one in shards]
+    whole = (packed / "prepared.csv").read_bytes() == (w.work / "both" / "prepared.csv").read_bytes()
+    check(codes == [0, 0] and whole, "two processes prepare parts into one folder: its table names all images", codes)
+
+
 def accuracy(folder):
     rows = json.loads((folder / "record.json").read_text())["summaries"]
     values = [row["value"] for row in rows if row["split"] == "random" and row["quantity"] == "accuracy"]
@@ -641,7 +706,7 @@ def main():
             proxy = w.proxy = Proxy(w.server)
             planning(w)
             out = faults(w)
-            for part in [killed, filters, proxies]:
+            for part in [killed, streamed, filters, proxies]:
                 part(w)
             if joined:
                 use(w, out)

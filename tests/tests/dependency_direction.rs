@@ -18,10 +18,12 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("bench-models", vec!["bench-nn", "bench-chem", "bench-core"]),
         ("bench-train", vec!["bench-core", "bench-models", "bench-nn", "bench-chem"]),
         ("bench-eval", vec!["bench-core", "bench-geometry"]),
+        ("bench-correct", vec!["bench-core", "bench-geometry"]),
         (
             "bench-run",
             vec![
                 "bench-core",
+                "bench-correct",
                 "bench-data",
                 "bench-eval",
                 "bench-fetch",
@@ -33,7 +35,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "bench-train",
             ],
         ),
-        ("bench-cli", vec!["bench-core", "bench-data", "bench-eval", "bench-report", "bench-run"]),
+        ("bench-cli", vec!["bench-core", "bench-correct", "bench-data", "bench-eval", "bench-report", "bench-run"]),
         ("bench-tests", vec!["bench-core", "bench-data"]),
     ])
 }

@@ -29,8 +29,8 @@ use std::time::Instant;
 
 use bench_core::Seed;
 use bench_images::augment::{AugmentConfig, EvaluationCrops, load_fixed, load_view, view_seed};
+use bench_images::prepare::{PrepareOptions, write as prepare};
 use bench_images::simulate::{Format, SimulationConfig, Simulator, write};
-use bench_images::store::pack::{PackOptions, prepare};
 use bench_images::{ImageStore, Result, Window};
 use rayon::prelude::*;
 
@@ -70,7 +70,7 @@ fn serve() -> Result<(), Failure> {
         let answer = match words[..] {
             ["pack", from, into] => {
                 let store = ImageStore::open(Path::new(from))?;
-                prepare(&store, Path::new(into), &PackOptions::default(), &|_, _| ())?.fields as f64
+                prepare(&store, Path::new(into), &PrepareOptions::default(), &|_, _| ())?.fields as f64
             }
             ["load", path, crop, batch, colour, epoch] => {
                 let config = AugmentConfig { crop: crop.parse()?, colour: colour.parse()?, ..AugmentConfig::default() };

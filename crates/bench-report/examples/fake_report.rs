@@ -1,5 +1,6 @@
 //! Writes the report of a made-up record, to look at the figures and the page:
-//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|crowd|RECORD.json]`.
+//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|crowd|atlas|RECORD.json]`;
+//! `atlas` has three maps of 50,000 points.
 //! Given a record, it writes the report of that one.
 
 use std::path::Path;
@@ -14,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let record = match arguments.next().as_deref() {
         Some("hostile") => fake::hostile(20_000),
         Some("crowd") => fake::crowd(30),
+        Some("atlas") => fake::record(50_000),
         Some("simulated") => {
             let mut record = fake::record(1500);
             record.suite.simulated = true;
@@ -27,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         None => fake::record(20_000),
     };
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(Path::new(&folder).join("record.json"), serde_json::to_vec(&record)?)?;
     for artifact in bench_report::render(&record)? {
         let path = Path::new(&folder).join(&artifact.path);
         if let Some(parent) = path.parent() {

@@ -10,6 +10,7 @@ use bench_core::RunRecord;
 use bench_core::Score;
 use bench_core::record::{BatchProbe, Interval, ModelInfo, ModelKind, SplitInfo, Summary};
 
+use crate::page::Page;
 use crate::text;
 
 /// Control embeddings that know nothing of the label: their range is the control band.
@@ -77,18 +78,31 @@ pub(crate) struct Headline<'a> {
 pub(crate) struct View<'a> {
     /// The record.
     pub(crate) record: &'a RunRecord,
+    /// What figures are drawn for.
+    pub(crate) page: Page,
     summaries: BTreeMap<SummaryKey<'a>, &'a Summary>,
 }
 
 impl<'a> View<'a> {
-    /// Indexes a record.
+    /// Indexes a record, for the screen.
     pub(crate) fn new(record: &'a RunRecord) -> Self {
+        Self::on(record, Page::Screen)
+    }
+
+    /// Indexes a record whose figures are drawn for this page.
+    pub(crate) fn on(record: &'a RunRecord, page: Page) -> Self {
         let mut summaries = BTreeMap::new();
         for s in &record.summaries {
             let key = (s.model.as_str(), s.protocol.as_str(), s.split.as_str(), s.probe.as_str(), s.quantity.as_str());
             summaries.entry(key).or_insert(s);
         }
-        View { record, summaries }
+        View { record, page, summaries }
+    }
+
+    /// Which run this is, as files say it of themselves: `run ID, suite ID@VERSION`.
+    pub(crate) fn stamp(&self) -> String {
+        let suite = &self.record.suite;
+        format!("run {}, suite {}@{}", text::visible(&self.record.run_id), text::visible(&suite.id), suite.version)
     }
 
     /// Embeddings under test, in the order of the record, which fixes their colours.
@@ -234,10 +248,9 @@ impl<'a> View<'a> {
         self.missing_where(|_| true)
     }
 
-    /// The same for scores that should exist: the area under the curve needs every class among
-    /// the test rows, and top-N fewer classes than the task has; neither absence is a fault.
+    /// The same for scores that should exist.
     pub(crate) fn missing_by_fault(&self) -> Vec<(String, usize)> {
-        self.missing_where(|score| score.metric != "roc-auc" && !score.metric.starts_with("top-"))
+        self.missing_where(|score| is_fault(&score.metric))
     }
 
     fn missing_where(&self, wanted: impl Fn(&Score) -> bool) -> Vec<(String, usize)> {
@@ -265,6 +278,12 @@ pub(crate) fn spread(summary: &Summary) -> Option<Spread> {
         .bca
         .map(|interval| Spread { interval, method: "BCa" })
         .or(summary.percentile.map(|interval| Spread { interval, method: "percentile" }))
+}
+
+/// Whether the absence of a metric's value is a fault: the area under the curve needs every class
+/// among the test rows, and top-N fewer classes than the task has; neither absence is one.
+pub(crate) fn is_fault(metric: &str) -> bool {
+    metric != "roc-auc" && !metric.starts_with("top-")
 }
 
 /// The reason for a missing value, in words; says so if none was recorded.

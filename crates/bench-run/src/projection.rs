@@ -51,7 +51,7 @@ pub fn map(
     };
     let rows = thin(matrix.rows(), settings.shown, seed);
     let mut colourings = vec![colouring("label", label, &rows)];
-    for unit in ["source", "batch", "plate"] {
+    for unit in ["source", "batch", "plate", "position"] {
         if let Some(factor) = layout.unit(unit) {
             colourings.push(colouring(unit, factor, &rows));
         }

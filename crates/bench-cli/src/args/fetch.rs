@@ -9,7 +9,7 @@ use clap::Args;
 pub(crate) struct FetchArgs {
     /// Data set, see `bench data list`
     pub(crate) id: String,
-    /// Kinds to fetch: metadata, load-data, profiles, embeddings, images
+    /// Kinds to fetch: metadata, load-data, profiles, embeddings, illumination, images
     #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "metadata,profiles")]
     pub(crate) what: Vec<String>,
     /// Only these sources

@@ -11,15 +11,23 @@
 //!
 //! # Where it fits
 //! Beside [`crate::metric`], which scores predictions. A new metric is one file with a card and its registration line
-//! in [`METRICS`].
+//! in the list of its side. [`frame`] runs a list of them on models and control embeddings.
 
 use bench_core::{Card, suggest};
 
 use crate::Error;
 
+pub mod batch;
 pub mod biology;
+pub mod frame;
+pub mod guard;
+mod pairs;
 pub mod roles;
 pub mod space;
+pub mod summary;
+
+#[cfg(test)]
+mod testing;
 
 pub use roles::Roles;
 pub use space::Space;
@@ -35,6 +43,17 @@ pub enum Side {
     Guard,
 }
 
+impl Side {
+    /// Its word in files: `batch`, `biology`, `guard`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Biology => "biology",
+            Self::Guard => "guard",
+        }
+    }
+}
+
 /// The card of an embedding metric: the fixed headings, and what only these metrics have.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddingCard {
@@ -46,7 +65,8 @@ pub struct EmbeddingCard {
     pub dialect: &'static str,
     /// The control embedding that must score best: `one-hot-label`, `noise`, ...; empty if none is defined.
     pub best: &'static str,
-    /// The control embedding that must score worst.
+    /// The control embedding that must score worst. `one-hot-source` stands for the one-hot embedding of the unit in
+    /// question.
     pub worst: &'static str,
 }
 
@@ -67,7 +87,7 @@ pub struct Measured {
 }
 
 /// Within what rows are averaged before the means are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum MeanOver {
     /// All rows alike.
     #[default]
@@ -76,6 +96,12 @@ pub enum MeanOver {
     Labels,
     /// Rows of a compound, then compounds.
     Compounds,
+    /// Rows of a label in one unit, then the units of a label, then labels.
+    LabelUnits,
+    /// No mean: the median row.
+    Median,
+    /// No mean: the rows' sum over the sum of these.
+    Ratio(Vec<f64>),
 }
 
 /// The value of one group.
@@ -93,6 +119,17 @@ pub struct Part {
     pub p: Option<f64>,
 }
 
+/// What one permutation of a null costs beside the first measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullCost {
+    /// Little: what takes time depends on the features alone and is kept.
+    Low,
+    /// About one pass over the matrix.
+    Pass,
+    /// All pairs of rows of a label once more.
+    Pairs,
+}
+
 /// A metric of an embedding.
 pub trait EmbeddingMetric: Send + Sync {
     /// What it is.
@@ -103,24 +140,49 @@ pub trait EmbeddingMetric: Send + Sync {
         self.card().side == Side::Batch
     }
 
+    /// Whether it looks at negative controls instead of treated rows: the unit of the controls is then what a
+    /// permutation null changes.
+    fn on_controls(&self) -> bool {
+        false
+    }
+
+    /// What one permutation of its null costs.
+    fn null_cost(&self) -> NullCost {
+        NullCost::Low
+    }
+
     /// Measures it.
     ///
     /// # Errors
     /// The reason why it is not defined for these rows.
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String>;
+
+    /// For a guard: why this value makes other scores of the embedding doubtful; `None` if it does not. The threshold
+    /// stands in the card.
+    fn fires(&self, _measured: &Measured) -> Option<String> {
+        None
+    }
+
+    /// For a guard: whether firing means that the embedding has collapsed, so that its other scores take no part in
+    /// rankings.
+    fn means_collapse(&self) -> bool {
+        false
+    }
 }
 
 /// All embedding metrics, in order of report.
-pub static METRICS: [&dyn EmbeddingMetric; 0] = [];
+pub fn metrics() -> impl Iterator<Item = &'static dyn EmbeddingMetric> {
+    batch::METRICS.into_iter().chain(biology::METRICS).chain(guard::METRICS)
+}
 
 /// The metric of an id.
 ///
 /// # Errors
 /// An unknown id, with the closest valid one.
 pub fn lookup(id: &str) -> Result<&'static dyn EmbeddingMetric, Error> {
-    METRICS.into_iter().find(|metric| metric.card().card.id == id).ok_or_else(|| Error::UnknownId {
+    metrics().find(|metric| metric.card().card.id == id).ok_or_else(|| Error::UnknownId {
         kind: "embedding metric",
         id: id.to_owned(),
-        suggestion: suggest::closest(id, METRICS.iter().map(|metric| metric.card().card.id)).map(str::to_owned),
+        suggestion: suggest::closest(id, metrics().map(|metric| metric.card().card.id)).map(str::to_owned),
     })
 }

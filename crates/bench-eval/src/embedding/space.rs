@@ -4,8 +4,12 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use bench_core::Matrix;
+use bench_core::{Factor, Layout, Matrix};
 use bench_geometry::neighbours::{self, Graph, Metric};
+
+use super::batch::lisi::{self, LisiWeights};
+use super::batch::shared::{ControlSample, Foreign, LabelGraph, Leading};
+use super::batch::shortest_paths::Reached;
 
 /// Neighbours in the shared graph, the row itself not counted (scib-metrics asks for 90 with itself).
 pub const NEIGHBOURS: usize = 90;
@@ -16,10 +20,18 @@ pub struct Space<'a> {
     pub treated: &'a Matrix,
     /// Negative-control rows, `[m, d]`, possibly none.
     pub controls: &'a Matrix,
+    /// Neighbours at which the robustness index is read, if it was chosen for several models together.
+    pub robustness_k: OnceLock<usize>,
     unit_rows: OnceLock<Matrix>,
     unit_controls: OnceLock<Matrix>,
     cosine: OnceLock<Result<Graph, String>>,
     euclidean: OnceLock<Result<Graph, String>>,
+    lisi: [OnceLock<Result<LisiWeights, String>>; 4],
+    by_label: OnceLock<Result<LabelGraph, String>>,
+    reached: OnceLock<Result<Reached, String>>,
+    leading: OnceLock<Result<Leading, String>>,
+    foreign: OnceLock<Result<Foreign, String>>,
+    sample: OnceLock<Result<ControlSample, String>>,
     remembered: Mutex<BTreeMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -29,10 +41,17 @@ impl<'a> Space<'a> {
         Self {
             treated,
             controls,
+            robustness_k: OnceLock::new(),
             unit_rows: OnceLock::new(),
             unit_controls: OnceLock::new(),
             cosine: OnceLock::new(),
             euclidean: OnceLock::new(),
+            lisi: Default::default(),
+            by_label: OnceLock::new(),
+            reached: OnceLock::new(),
+            leading: OnceLock::new(),
+            foreign: OnceLock::new(),
+            sample: OnceLock::new(),
             remembered: Mutex::default(),
         }
     }
@@ -71,10 +90,45 @@ impl<'a> Space<'a> {
             Metric::Euclidean => &self.euclidean,
         };
         let k = NEIGHBOURS.min(self.treated.rows().saturating_sub(1));
-        cell.get_or_init(|| neighbours::graph(self.treated, k, metric, &|_, _| ()).map_err(|error| error.to_string()))
-            .as_ref()
-            .map_err(Clone::clone)
+        shared(cell, || neighbours::graph(self.treated, k, metric, &|_, _| ()).map_err(|error| error.to_string()))
     }
+
+    /// Probabilities of neighbours for one dialect of LISI.
+    pub(super) fn lisi(&self, dialect: lisi::Dialect) -> Result<&LisiWeights, String> {
+        shared(&self.lisi[dialect as usize], || LisiWeights::new(self, dialect))
+    }
+
+    /// Neighbours of every row among the rows of its label. Kept for the first label factor asked for, which nulls of
+    /// the batch side leave alone; another one is computed anew and handed to `f` as well.
+    pub(super) fn with_label_graph<T>(&self, label: &Factor, f: impl FnOnce(&LabelGraph) -> T) -> Result<T, String> {
+        let kept = shared(&self.by_label, || LabelGraph::new(self.treated, label))?;
+        if kept.is_of(label) { Ok(f(kept)) } else { Ok(f(&LabelGraph::new(self.treated, label)?)) }
+    }
+
+    /// Rows by shortest path on the fuzzy graph.
+    pub(super) fn reached(&self) -> Result<&Reached, String> {
+        shared(&self.reached, || Reached::new(self))
+    }
+
+    /// The leading principal components.
+    pub(super) fn leading(&self) -> Result<&Leading, String> {
+        shared(&self.leading, || Leading::new(self.treated))
+    }
+
+    /// Neighbours of every row on other plates. The plates are those first asked for: permutations do not move them.
+    pub(super) fn foreign(&self, plate: &Factor) -> Result<&Foreign, String> {
+        shared(&self.foreign, || Foreign::new(self.treated, plate))
+    }
+
+    /// The thinned negative controls and their distances.
+    pub(super) fn control_sample(&self, layout: &Layout) -> Result<&ControlSample, String> {
+        shared(&self.sample, || ControlSample::new(self.controls, layout))
+    }
+}
+
+/// What a cell holds, computed by `make` when first asked for.
+fn shared<T>(cell: &OnceLock<Result<T, String>>, make: impl FnOnce() -> Result<T, String>) -> Result<&T, String> {
+    cell.get_or_init(make).as_ref().map_err(Clone::clone)
 }
 
 /// Rows scaled to length one, in `f64`.

@@ -124,6 +124,11 @@ impl Remote {
 
     fn failed(&self, key: &str, trouble: Trouble) -> Error {
         let Trouble { cause, message, .. } = trouble;
-        Error::Remote { address: self.address.clone(), key: key.to_owned(), cause, message }
+        // A bucket's name does not say which server was asked.
+        let address = match (&self.kind, &self.access.endpoint) {
+            (Kind::S3(..), Some(endpoint)) => format!("{} at {endpoint}", self.address),
+            _ => self.address.clone(),
+        };
+        Error::Remote { address, key: key.to_owned(), cause, message }
     }
 }

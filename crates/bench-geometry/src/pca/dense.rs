@@ -12,7 +12,7 @@ use rayon::prelude::*;
 const ROWS: usize = 64;
 
 /// `out = a b`, with `a`: `[m, k]`, `b`: `[k, n]`, `out`: `[m, n]`.
-pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize, n: usize) {
+pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize, n: usize) {
     assert_eq!((a.len(), b.len(), out.len()), (m * k, k * n, m * n), "shapes of a product agree");
     if m * k * n == 0 {
         out.fill(0.0);
@@ -28,13 +28,7 @@ pub(crate) fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, k: usize
 
 /// `out += a' b`, with `a`: `[m, p]`, `b`: `[m, q]`, `out`: `[p, q]`. With `upper_only`, blocks
 /// wholly below the diagonal are left alone.
-pub(crate) fn add_transposed(
-    a: &[f64],
-    b: &[f64],
-    out: &mut [f64],
-    (m, p, q): (usize, usize, usize),
-    upper_only: bool,
-) {
+pub fn add_transposed(a: &[f64], b: &[f64], out: &mut [f64], (m, p, q): (usize, usize, usize), upper_only: bool) {
     assert_eq!((a.len(), b.len(), out.len()), (m * p, m * q, p * q), "shapes of a product agree");
     if m * p * q == 0 {
         return;
@@ -98,7 +92,7 @@ unsafe fn product(
 }
 
 /// Copies the upper triangle of a square matrix into the lower one.
-pub(crate) fn mirror(a: &mut [f64], n: usize) {
+pub fn mirror(a: &mut [f64], n: usize) {
     for i in 1..n {
         for j in 0..i {
             a[i * n + j] = a[j * n + i];
@@ -107,7 +101,7 @@ pub(crate) fn mirror(a: &mut [f64], n: usize) {
 }
 
 /// Eigenvalues in descending order and the eigenvectors, one per row, of a symmetric matrix.
-pub(crate) fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     if n == 0 {
         return (Vec::new(), Vec::new());
     }
@@ -121,9 +115,31 @@ pub(crate) fn eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     (sorted, rows)
 }
 
+/// Singular values, descending, and the right singular vectors, one per row, of `rows` `[m, d]`: `min(m, d)` of both.
+pub fn singular(rows: &[f64], d: usize) -> (Vec<f64>, Vec<f64>) {
+    let m = rows.len() / d.max(1);
+    if m * d == 0 {
+        return (Vec::new(), Vec::new());
+    }
+    let decomposition =
+        MatRef::from_row_major_slice(rows, m, d).thin_svd().expect("the singular values of a finite matrix converge");
+    let (values, v) = (decomposition.S().column_vector(), decomposition.V());
+    let k = m.min(d);
+    let vectors = (0..k).flat_map(|i| (0..d).map(move |j| (j, i))).map(|(j, i)| v[(j, i)]).collect();
+    ((0..k).map(|i| values[i]).collect(), vectors)
+}
+
+/// The triangle R `[d, d]` of a QR decomposition of `rows` `[m, d]`, `m >= d`: its singular values and right singular
+/// vectors are those of the rows.
+pub fn triangle(rows: &[f64], d: usize) -> Vec<f64> {
+    let qr = MatRef::from_row_major_slice(rows, rows.len() / d, d).qr();
+    let r = qr.thin_R();
+    (0..d).flat_map(|i| (0..d).map(move |j| (i, j))).map(|(i, j)| if j < i { 0.0 } else { r[(i, j)] }).collect()
+}
+
 /// Orthonormalises the rows of `v` (`[l, d]`) in place, twice (Giraud et al. 2005: twice is
 /// enough). A row that depends on earlier ones becomes zero.
-pub(crate) fn orthonormalise(v: &mut [f64], d: usize) {
+pub fn orthonormalise(v: &mut [f64], d: usize) {
     let l = v.len() / d.max(1);
     for i in 0..l {
         let (done, rest) = v.split_at_mut(i * d);
@@ -143,7 +159,7 @@ pub(crate) fn orthonormalise(v: &mut [f64], d: usize) {
 
 /// Replaces zero rows of an otherwise orthonormal `v` (`[l, d]`, `l <= d`) by unit vectors made
 /// orthogonal to the others, so that all rows are orthonormal.
-pub(crate) fn complete(v: &mut [f64], d: usize) {
+pub fn complete(v: &mut [f64], d: usize) {
     let l = v.len() / d.max(1);
     for i in 0..l {
         if norm(&v[i * d..(i + 1) * d]) > 0.5 {
@@ -168,7 +184,7 @@ pub(crate) fn complete(v: &mut [f64], d: usize) {
 }
 
 /// Inner product, in eight interleaved sums of a fixed order.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (a_head, a_tail) = a.as_chunks::<8>();
     let (b_head, b_tail) = b.as_chunks::<8>();

@@ -27,7 +27,7 @@
 //! block of random vectors stops when the variances have settled.
 //! Parity: scikit-learn multiplies in the type of the data; here products are `f64`.
 
-pub(crate) mod dense;
+pub mod dense;
 mod exact;
 mod randomised;
 mod rows;

@@ -36,8 +36,15 @@ const COLUMNS: [&str; 14] = [
 ];
 
 /// Writes both tables, plate by plate, and returns their paths.
+///
+/// Processes that prepare other plates into the same folder take turns: each has recorded its plates
+/// before it comes here, so that the last one sees all. Where a file system cannot lock, the next run mends the tables.
 pub(super) fn write(folder: &Path, channels: &[String]) -> Result<(PathBuf, PathBuf)> {
     let (prepared, quality) = (folder.join(PREPARED), folder.join(QUALITY));
+    let path = folder.join(record::FOLDER).join("lock");
+    let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|source| Error::write(&path, source))?;
+    let _ = lock.lock();
     let plates = plates(folder)?;
     table(&prepared, &plates, &COLUMNS.map(str::to_owned), &|record, text| image_rows(record, text))?;
     let mut header = vec!["field".to_owned(), "empty".to_owned(), "left_out".to_owned()];

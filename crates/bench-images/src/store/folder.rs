@@ -134,7 +134,10 @@ pub(crate) fn open(root: &Path, options: &StoreOptions) -> Result<FileStore> {
     for (source, source_path) in folders(root)? {
         for (batch, batch_path) in folders(&source_path)? {
             for (plate, plate_path) in folders(&batch_path)? {
-                plates.push((source.clone(), batch.clone(), plate, plate_path));
+                let wanted = |[s, b, p]: &[String; 3]| *s == source && *b == batch && *p == plate;
+                if options.only.as_ref().is_none_or(wanted) {
+                    plates.push((source.clone(), batch.clone(), plate, plate_path));
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ pub mod illumination;
 mod lzw;
 pub mod manifest;
 mod npy;
-pub mod pack;
+pub(crate) mod pack;
 pub mod packed;
 pub mod recipe;
 pub mod samples;
@@ -92,6 +92,8 @@ pub struct StoreOptions {
     pub policy: Policy,
     /// Folder that relative names in a table of files refer to; the table's own when absent.
     pub root: Option<PathBuf>,
+    /// Source, batch and name of the only plate of a folder to look at; others may be half fetched.
+    pub only: Option<[String; 3]>,
 }
 
 impl Default for StoreOptions {
@@ -104,6 +106,7 @@ impl Default for StoreOptions {
             illumination: None,
             policy: Policy::Error,
             root: None,
+            only: None,
         }
     }
 }

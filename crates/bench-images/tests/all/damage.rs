@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bench_images::store::pack::{PackOptions, prepare};
+use bench_images::prepare::{PrepareOptions, write as prepare};
 use bench_images::{ErrorKind, ImageStore, Policy, StoreOptions};
 
 use crate::support::*;
@@ -70,10 +70,10 @@ fn damage_inside_files_is_named_when_they_are_read() {
     assert!(problems[5].message.contains("one grey channel of 8 or 16 bits is needed"));
 
     let packed = tempfile::tempdir().unwrap();
-    let error = prepare(&store, packed.path(), &PackOptions::default(), &silent).unwrap_err();
+    let error = prepare(&store, packed.path(), &PrepareOptions::default(), &silent).unwrap_err();
     assert!(error.to_string().contains("A01__1__Mito.png"), "{error}");
-    assert_eq!(fs::read_dir(packed.path()).unwrap().count(), 0, "no half plate is left");
-    let options = PackOptions { policy: Policy::Skip, ..PackOptions::default() };
+    assert!(packed_plates(packed.path()).is_empty(), "no half plate is left");
+    let options = PrepareOptions { policy: Policy::Skip, ..PrepareOptions::default() };
     let report = prepare(&store, packed.path(), &options, &silent).unwrap();
     assert_eq!((report.fields, report.problems.len()), (2, 6));
     let packed = ImageStore::open(packed.path()).unwrap();
@@ -97,8 +97,8 @@ fn damaged_packed_plates_are_named_and_never_crash() {
     let packed = tempfile::tempdir().unwrap();
     folder(root.path(), 24, 24, 255);
     let store = ImageStore::open(root.path()).unwrap();
-    let report = prepare(&store, packed.path(), &PackOptions { tile: 8, ..PackOptions::default() }, &silent).unwrap();
-    let path = &report.files[0];
+    prepare(&store, packed.path(), &PrepareOptions { tile: 8, ..PrepareOptions::default() }, &silent).unwrap();
+    let path = &packed_plates(packed.path())[0];
     let sound = fs::read(path).unwrap();
     for cut in [0, 7, 40, 60, sound.len() / 2, sound.len() - 1] {
         fs::write(path, &sound[..cut]).unwrap();

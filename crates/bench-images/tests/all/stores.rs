@@ -3,7 +3,7 @@
 use std::fs;
 
 use bench_core::Seed;
-use bench_images::store::pack::{PackOptions, prepare};
+use bench_images::prepare::{PrepareOptions, write as prepare};
 use bench_images::store::scale::{Depth, between_percentiles};
 use bench_images::{Image, ImageStore, Pixels, StoreOptions, Window};
 
@@ -33,8 +33,9 @@ fn folders_and_packed_plates_give_the_pixels_that_were_written() {
         assert_eq!(store.ids(), ids());
         assert!(!store.is_simulated() && store.problems().is_empty() && store.verify().is_empty());
         let report =
-            prepare(&store, packed_path.path(), &PackOptions { tile: 16, ..PackOptions::default() }, &silent).unwrap();
-        assert_eq!((report.fields, report.kept, report.files.len()), (8, 0, 2));
+            prepare(&store, packed_path.path(), &PrepareOptions { tile: 16, ..PrepareOptions::default() }, &silent)
+                .unwrap();
+        assert_eq!((report.fields, report.kept, report.plates), (8, 0, 2));
         let packed = ImageStore::open(packed_path.path()).unwrap();
         assert_eq!(packed.ids(), store.ids());
         for (i, image) in written.iter().enumerate() {
@@ -50,7 +51,7 @@ fn folders_and_packed_plates_give_the_pixels_that_were_written() {
         }
         let outside = Window { top: 30, left: 0, height: 8, width: 52 };
         assert!(packed.load_crop(0, outside).is_err() && store.load_crop(0, outside).is_err());
-        let one = ImageStore::open(&report.files[1]).unwrap();
+        let one = ImageStore::open(&packed_plates(packed_path.path())[1]).unwrap();
         assert_eq!((one.len(), one.load(0).unwrap()), (4, written[4].clone()));
     }
 }
@@ -62,19 +63,21 @@ fn packing_again_keeps_what_is_there_and_threads_do_not_matter() {
     let store = ImageStore::open(source.path()).unwrap();
     let run = |threads: usize, to: &std::path::Path| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| prepare(&store, to, &PackOptions::default(), &silent)).unwrap()
+        pool.install(|| prepare(&store, to, &PrepareOptions::default(), &silent)).unwrap()
     };
     let (one, four) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (a, b) = (run(1, one.path()), run(4, four.path()));
     assert_eq!(a.digest, b.digest);
-    for (a, b) in a.files.iter().zip(&b.files) {
+    let (plates, others) = (packed_plates(one.path()), packed_plates(four.path()));
+    assert_eq!((plates.len(), others.len()), (2, 2));
+    for (a, b) in plates.iter().zip(&others) {
         assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
     }
-    assert_eq!(run(2, one.path()).kept, 2);
+    assert_eq!(run(2, one.path()).kept, 8);
     // An interrupted run leaves one plate out, or half of it under another name.
-    fs::remove_file(&a.files[0]).unwrap();
+    fs::remove_file(&plates[0]).unwrap();
     let again = run(2, one.path());
-    assert_eq!((again.kept, again.digest), (1, b.digest.clone()));
+    assert_eq!((again.kept, again.digest), (4, b.digest.clone()));
     let digest = ImageStore::open(one.path()).unwrap().digest().unwrap();
     assert_eq!(digest, ImageStore::open(four.path()).unwrap().digest().unwrap());
 }

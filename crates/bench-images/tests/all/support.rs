@@ -77,3 +77,11 @@ pub(crate) fn folder(root: &Path, height: usize, width: usize, white: u32) -> Ve
         })
         .collect()
 }
+
+/// The packed plates of a folder, in the order of their names.
+pub(crate) fn packed_plates(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut plates: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "bplate")).collect();
+    plates.sort();
+    plates
+}

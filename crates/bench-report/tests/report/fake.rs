@@ -30,6 +30,12 @@ pub(crate) fn record(points: usize) -> RunRecord {
             citation: "Chandrasekaran et al. 2023, JUMP Cell Painting dataset".into(),
             simulated: false,
             digest: "ab".repeat(32),
+            dataset: Some(DataSet {
+                id: "cpg0016-target2".into(),
+                title: "JUMP-CP production, TARGET2 plates".into(),
+                licence: "CC0-1.0".into(),
+                citation: "Chandrasekaran et al. 2023, JUMP Cell Painting dataset, doi:10.1101/2023.03.23.534023".into(),
+            }),
         },
         command: ["bench", "score", "--suite", "target2", "--embeddings", "emb-a=my embeddings.parquet", "--where", "plate=A|B"].map(String::from).to_vec(),
         settings: vec![
@@ -70,6 +76,7 @@ pub(crate) fn record(points: usize) -> RunRecord {
             control_rows: 9000,
             understood: vec!["512 features, `emb_0` to `emb_511`".into()],
             dropped: vec![("label not in the suite's list".into(), 120)],
+            ..ModelInfo::default()
         });
     }
     for name in CONTROLS {
@@ -442,12 +449,14 @@ fn controls() -> Vec<ControlCheck> {
 
 /// A map of `points` points in islands, with `plates` plates.
 fn projection(model: &str, points: usize, plates: usize) -> Projection {
+    // Rows have their labels whatever the model, so that maps share them.
     let mut stream = Seed(3).derive(model, 0).stream();
+    let mut labels = Seed(3).derive("labels", 0).stream();
     let (mut x, mut y) = (Vec::with_capacity(points), Vec::with_capacity(points));
-    let mut codes: [Vec<u32>; 4] = Default::default();
+    let mut codes: [Vec<u32>; 5] = Default::default();
     for i in 0..points {
         let plate = i * plates / points.max(1);
-        let (label, source, batch) = (stream.below(9), plate * 5 / plates, plate / 2);
+        let (label, source, batch) = (labels.below(9), plate * 5 / plates, plate / 2);
         let (lx, ly) = ((label % 3) as f64, (label / 3) as f64);
         let shift = source as f64 * if model == "emb-a" { 0.16 } else { 0.02 };
         let place = |centre: f64, noise: f64| {
@@ -455,12 +464,13 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
         };
         x.push(place(lx, stream.normal()));
         y.push(place(ly, stream.normal()));
-        for (list, code) in codes.iter_mut().zip([label, source, batch, plate]) {
+        for (list, code) in codes.iter_mut().zip([label, source, batch, plate, (i * 7) % 384]) {
             list.push(code as u32);
         }
     }
     let names = |prefix: &str, n: usize| (0..n).map(|i| format!("{prefix}{i:02}")).collect::<Vec<_>>();
-    let [labels, sources, batches, plate_codes] = codes;
+    let wells = || (0..384).map(|w| format!("{}{:02}", char::from(b'A' + (w / 24) as u8), w % 24 + 1)).collect();
+    let [label_codes, sources, batches, plate_codes, positions] = codes;
     Projection {
         model: model.into(),
         method: "umap".into(),
@@ -471,7 +481,7 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
         x,
         y,
         colourings: vec![
-            Colouring { by: "label".into(), levels: LABELS.map(String::from).to_vec(), codes: labels },
+            Colouring { by: "label".into(), levels: LABELS.map(String::from).to_vec(), codes: label_codes },
             Colouring { by: "source".into(), levels: SOURCES.map(String::from).to_vec(), codes: sources },
             Colouring {
                 by: "batch".into(),
@@ -479,6 +489,7 @@ fn projection(model: &str, points: usize, plates: usize) -> Projection {
                 codes: batches,
             },
             Colouring { by: "plate".into(), levels: names("BR001170", plates), codes: plate_codes },
+            Colouring { by: "position".into(), levels: wells(), codes: positions },
         ],
     }
 }

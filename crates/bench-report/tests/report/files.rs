@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bench_report::{Artifact, DPI, MAX_BYTES, SCORE_COLUMNS, figures, html, render};
+use base64::Engine;
+use bench_report::{
+    Artifact, Cell, Changes, Column, DPI, Extras, MAX_BYTES, SCORE_COLUMNS, Shape, Table, figures, html, html_with,
+    render,
+};
 use resvg::usvg::{Options, Tree, roxmltree};
 
 use crate::{fake, parse};
@@ -109,7 +113,7 @@ fn many_points_become_an_image_layer_and_are_visible_in_the_png() {
     let map = |record| figures(record).expect("figures").into_iter().find(|f| f.id == "umap-1-emb-a").expect("a map");
     let (few, many) = (map(&few), map(&many));
     assert!(!few.svg.contains("<image"));
-    assert_eq!(many.svg.matches("<image").count(), 4);
+    assert_eq!(many.svg.matches("<image").count(), 5);
     assert!(many.caption.contains("2,500 of 3,333 points shown"), "{}", many.caption);
     assert!(many.svg.contains("… and 32 more"), "48 plates, 16 named");
     // The first model's colour of the layer, drawn by compositing.
@@ -191,7 +195,20 @@ fn the_page_answers_first_and_keeps_its_order() {
     let page = html(&record).expect("html");
     let verdict = page.find("class=\"lead\"").expect("a verdict");
     let mut last = verdict;
-    for id in ["headline", "ladder", "results", "breakdown", "origin", "maps", "checks", "methods", "provenance"] {
+    let order = [
+        "headline",
+        "ladder",
+        "results",
+        "breakdown",
+        "origin",
+        "maps",
+        "checks",
+        "methods",
+        "citation",
+        "provenance",
+        "downloads",
+    ];
+    for id in order {
         let at = page.find(&format!("<h2 id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
         assert!(at > last, "{id} is out of order");
         last = at;
@@ -200,27 +217,120 @@ fn the_page_answers_first_and_keeps_its_order() {
     assert!(page.contains("<main>") && page.contains("<nav aria-label") && page.contains("lang=\"en\""));
     assert!(page.contains("missing (a)") && page.contains("label `KRAS` has one compound only"));
     assert!(page.contains(&bench_report::shell_command(&record.command).replace('\'', "&#x27;")));
-    for tag in parse::tags(&page).iter().filter(|t| t.starts_with("<img")) {
-        let alt = tag.split("alt=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an alternative text");
-        assert!(alt.len() > 20, "{alt}");
+    let tags = parse::tags(&page);
+    for (element, attribute) in [("<img", "alt=\""), ("<svg xmlns", "aria-label=\"")] {
+        let found: Vec<_> = tags.iter().filter(|t| t.starts_with(element)).collect();
+        assert!(found.len() > 4, "{element}");
+        for tag in found {
+            let words = tag.split(attribute).nth(1).and_then(|rest| rest.split('"').next()).expect("words for it");
+            assert!(words.len() > 20, "{words}");
+        }
+    }
+    for t in ["Two protocols", "Biases of the suite", "CC0-1.0", "@article{chandrasekaran2023", "@software{bench"] {
+        assert!(page.contains(t), "{t}");
     }
 }
 
 #[test]
+fn sections_without_content_are_left_out_and_appear_with_it() {
+    let record = fake::record(100);
+    let page = html(&record).expect("html");
+    for id in ["changes", "retrieval", "training", "metrics"] {
+        assert!(!page.contains(&format!("id=\"{id}\"")) && !page.contains(&format!("href=\"#{id}\"")), "{id}");
+    }
+    let table = |id: &str| Table {
+        id: id.into(),
+        title: format!("Table {id} <b>"),
+        note: String::new(),
+        columns: vec![
+            Column { title: "model".into(), shape: Shape::Text },
+            Column { title: "x".into(), shape: Shape::Number },
+        ],
+        rows: vec![vec![Cell::Text("emb-a".into()), Cell::Number(-0.125)]],
+    };
+    let changes = Changes {
+        baseline: "target2-0000".into(),
+        sentences: vec!["No gate failed & all is <well>.".into()],
+        tables: vec![table("differences")],
+    };
+    let suite = [table("embedding-metrics")];
+    let extras = Extras { changes: Some(&changes), metric_suite: &suite, ..Extras::default() };
+    let page = html_with(&record, &extras).expect("html");
+    let place = |what: &str| page.find(what).unwrap_or_else(|| panic!("{what}"));
+    assert!(place("<h2 id=\"results\"") < place("<h2 id=\"changes\""));
+    assert!(place("<h2 id=\"changes\"") < place("<h2 id=\"breakdown\""));
+    assert!(place("<h2 id=\"maps\"") < place("<h2 id=\"metrics\""));
+    assert!(page.contains("No gate failed &amp; all is &lt;well&gt;.") && page.contains("Table differences &lt;b&gt;"));
+    assert!(page.contains("data-raw=\"-0.125\">−0.125"));
+}
+
+#[test]
+fn every_figure_has_its_numbers_beside_it() {
+    let mut record = fake::record(300);
+    record.confusion.retain(|c| c.model == "emb-b");
+    let artifacts = render(&record).expect("render");
+    let figures = figures(&record).expect("figures");
+    for figure in &figures {
+        let records = parse::csv(text(&artifacts, &format!("figures/{}.csv", figure.id)));
+        assert!(records.len() > 1, "{}", figure.id);
+    }
+    let ladder = parse::csv(text(&artifacts, "figures/ladder-strict-logreg.csv"));
+    assert_eq!(ladder[0][..7], ["model", "split", "n train", "n test", "accuracy", "accuracy low", "accuracy high"]);
+    let row = ladder.iter().find(|r| r[0] == "emb-a" && r[1] == "random").expect("a point");
+    assert_eq!(row[4].parse::<f64>().expect("a number"), 0.81);
+    let matrix = parse::csv(text(&artifacts, "figures/confusion-2-emb-b-strict-not-same-source-knn.csv"));
+    let counts: f64 = matrix[1..].iter().map(|r| r[2].parse::<f64>().expect("a count")).sum();
+    let wanted = record
+        .confusion
+        .iter()
+        .find(|c| c.protocol == "strict" && c.split == "not-same-source" && c.probe == "knn")
+        .expect("the matrix");
+    assert_eq!((matrix.len() - 1, counts), (81, wanted.counts.iter().sum()));
+    let transfer = parse::csv(text(&artifacts, "figures/transfer-3-emb-c-knn.csv"));
+    assert!(transfer[1..].iter().all(|r| r[0] == "emb-c" && r[1] == "knn") && transfer.len() == 26);
+    let points = parse::csv(text(&artifacts, "figures/umap-2-emb-b.csv"));
+    assert_eq!(points[0], ["row", "x", "y", "label", "source", "batch", "plate", "position"]);
+    assert_eq!(points.len(), 301);
+}
+
+#[test]
+fn maps_of_the_same_rows_share_what_is_known_of_them() {
+    let data = |record: &bench_core::RunRecord| -> serde_json::Value {
+        let page = html(record).expect("html");
+        let start = page.find("id=\"data\">").expect("the data") + 10;
+        serde_json::from_str(&page[start..start + page[start..].find("</script>").expect("their end")]).expect("JSON")
+    };
+    let mut record = fake::record(300);
+    let maps = &data(&record)["maps"];
+    assert_eq!((maps["groups"].as_array().map(Vec::len), maps["list"].as_array().map(Vec::len)), (Some(1), Some(3)));
+    let bytes = base64::engine::general_purpose::STANDARD.decode(maps["list"][0]["x"].as_str().expect("text"));
+    let x: Vec<u16> = bytes.expect("base64").chunks(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+    assert_eq!(x, record.projections[0].x);
+    assert_eq!(maps["groups"][0]["by"][4]["name"], "position");
+    record.projections[2].colourings.pop();
+    assert_eq!(data(&record)["maps"]["groups"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
 fn the_page_stays_under_its_limit_and_says_what_it_leaves_out() {
+    let page = html(&fake::record(50_000)).expect("html");
+    assert!(page.len() < MAX_BYTES, "{}", page.len());
+    assert!(page.contains("50,000 of 66,666 points shown"), "three maps of 50,000 points fit");
+
     let record = fake::record(20_000);
     let page = html(&record).expect("html");
     assert!(page.len() < MAX_BYTES, "{}", page.len());
     assert!(page.contains("20,000 of 26,666 points shown"));
     assert!(!page.contains("more maps not shown"));
 
-    let mut many = fake::record(15_000);
+    let mut many = fake::record(10_000);
     let first = many.projections[0].clone();
-    many.projections = (0..30).map(|_| first.clone()).collect();
+    many.projections = (0..16).map(|_| first.clone()).collect();
     many.confusion.clear();
     let page = html(&many).expect("html");
     assert!(page.len() < MAX_BYTES, "{}", page.len());
     assert!(page.contains("more maps not shown here"), "the page says what is left out");
+    assert!(page.contains("10,000 of 13,333 points shown"), "the thinning of those shown is said");
 }
 
 #[test]

@@ -62,8 +62,8 @@ pub(crate) fn tags(html: &str) -> Vec<&str> {
         let tag = &rest[start..end];
         tags.push(tag);
         rest = &rest[end..];
-        for (open, close) in [("<style>", "</style>"), ("<script>", "</script>")] {
-            if tag == open {
+        for (open, close) in [("<style>", "</style>"), ("<script", "</script>")] {
+            if tag.starts_with(open) {
                 rest = &rest[rest.find(close).expect("the element is closed")..];
             }
         }

@@ -50,7 +50,7 @@ pub struct PrepareRequest {
 pub fn prepare(request: &PrepareRequest, progress: &dyn Progress) -> Result<PrepareReport, Error> {
     let PrepareRequest { input, out, recipe, options, .. } = request;
     recipe.check().map_err(failed("use the recipe"))?;
-    let opening = StoreOptions { policy: options.policy, ..recipe.options() };
+    let opening = StoreOptions { policy: options.policy, only: request.only.clone(), ..recipe.options() };
     let mut store = ImageStore::open_with(input, &opening).map_err(failed("open the images"))?;
     let folder = if input.is_dir() { input.clone() } else { input.parent().map(Path::to_owned).unwrap_or_default() };
     let known = Known::find(&folder);

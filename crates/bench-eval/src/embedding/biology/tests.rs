@@ -440,6 +440,7 @@ fn every_metric_measures_an_experiment_and_has_a_card_of_its_own() {
                 MeanOver::Rows => found.rows.clone(),
                 MeanOver::Labels => within(&input.label),
                 MeanOver::Compounds => within(input.layout.compound.as_ref().unwrap()),
+                other => panic!("{id}: rows of this side are averaged, not {other:?}"),
             };
             close(id, mean(&mut groups.into_iter()).unwrap(), found.value, 1e-12);
         }

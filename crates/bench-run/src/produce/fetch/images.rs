@@ -16,7 +16,7 @@ use crate::produce::jump::Tables;
 use crate::{Error, Progress};
 
 /// The five channels of the field.
-const CHANNELS: [&str; 5] = ["DNA", "AGP", "ER", "Mito", "RNA"];
+pub(super) const CHANNELS: [&str; 5] = ["DNA", "AGP", "ER", "Mito", "RNA"];
 
 /// Sites per well.
 pub type Sample = Rule;

@@ -8,6 +8,7 @@
 //! Names of image folders differ between laboratories (time stamps, blanks, prefixes, random names),
 //! so keys are taken from here and never built.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::Error;
@@ -70,6 +71,42 @@ pub(super) fn read(path: &Path, channels: &[&str], bucket: &str) -> Result<Vec<C
     Ok(out)
 }
 
+/// Keys of the illumination functions by channel; none if the table does not say where they are.
+pub(super) fn illumination(path: &Path, channels: &[&str], bucket: &str) -> Result<BTreeMap<String, String>, Error> {
+    let of = |prefix: &str| -> Vec<String> { channels.iter().map(|name| format!("{prefix}{name}")).collect() };
+    let columns = |prefixes: &[&str]| {
+        let wanted: Vec<String> = prefixes.iter().flat_map(|prefix| of(prefix)).collect();
+        bench_data::read_columns(path, &wanted.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let (columns, split) = match (columns(&["URL_Illum"]), columns(&["PathName_Illum", "FileName_Illum"])) {
+        (Ok(columns), _) => (columns, false),
+        (Err(_), Ok(columns)) => (columns, true),
+        (Err(_), Err(_)) => return Ok(BTreeMap::new()),
+    };
+    let mut keys = BTreeMap::new();
+    for (at, channel) in channels.iter().enumerate() {
+        for (row, last) in columns[columns.len() - channels.len() + at].iter().enumerate() {
+            let address = match split {
+                true => format!("{}/{last}", columns[at][row].trim_end_matches('/')),
+                false => last.clone(),
+            };
+            let broken = |why: String| Error::Metadata {
+                path: path.to_owned(),
+                row: Some(row + 2),
+                why,
+                hint: "a plate has one illumination function per channel; leave `illumination` out of `--what`".into(),
+            };
+            let key = key(&address, bucket)
+                .ok_or_else(|| broken(format!("`{address}` of Illum{channel} is not in `{bucket}`")))?;
+            let known = keys.entry((*channel).to_owned()).or_insert_with(|| key.clone());
+            if *known != key {
+                return Err(broken(format!("Illum{channel} is `{key}`, and `{known}` in rows before")));
+            }
+        }
+    }
+    Ok(keys)
+}
+
 /// Key of an address in a bucket.
 fn key(address: &str, bucket: &str) -> Option<String> {
     let heads = [
@@ -97,6 +134,22 @@ mod tests {
         assert_eq!(of("/home/ubuntu/bucket/a/c.tif").as_deref(), Some("a/c.tif"));
         assert_eq!(of("s3://other/a/c.tif"), None);
         assert_eq!(of("s3://gallery/a/"), None);
+    }
+
+    #[test]
+    fn illumination_functions_are_one_per_channel() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |text: &str| {
+            let path = folder.path().join("t.csv");
+            std::fs::write(&path, text).expect("written");
+            illumination(&path, &["DNA"], "g")
+        };
+        let is = |key: &str| BTreeMap::from([("DNA".to_owned(), key.to_owned())]);
+        assert_eq!(read("URL_IllumDNA\ns3://g/i/d.npy\ns3://g/i/d.npy\n").expect("read"), is("i/d.npy"));
+        assert_eq!(read("PathName_IllumDNA,FileName_IllumDNA\ns3://g/i/,e.npy\n").expect("read"), is("i/e.npy"));
+        assert!(read("FileName_IllumDNA\ne.npy\n").expect("no folder is named").is_empty());
+        let error = read("URL_IllumDNA\ns3://g/i/d.npy\ns3://g/i/e.npy\n").expect_err("two functions").to_string();
+        assert!(error.contains("row 3") && error.contains("i/d.npy"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! # What
 //! First the tables that say what is on the plates, then per plate what was asked for: load-data
-//! tables (where the images of a plate are), well profiles, embeddings, images. Images get the
+//! tables (where the images of a plate are), well profiles, embeddings, illumination functions, images. Images get the
 //! names of the JUMP layout, so that `bench data prepare` and `bench run --data` take the folder
 //! as it is.
 //!
@@ -12,12 +12,14 @@
 //! | load-data | `load_data/{source}/{batch}/{plate}.csv` |
 //! | profiles | `profiles/{source}/{batch}/{plate}.parquet` |
 //! | embeddings | `embeddings/{name}/{source}/{batch}/{plate}.parquet` |
+//! | illumination | `illum/{source}/{batch}/{plate}/{channel}.npy` |
 //! | images | `{source}/{batch}/{plate}/{source}__{plate}__{well}__{site}__{channel}.tiff` |
 //!
 //! # Why
 //! A run of this may take days. Whatever is there and right is not asked for again; what fails is
 //! listed and does not stop the rest.
 
+mod illumination;
 mod images;
 mod load_data;
 mod plates;
@@ -41,7 +43,7 @@ pub use images::{Sample, sample};
 pub use plates::{Filter, Shard};
 
 /// What can be fetched, in the order in which it is.
-pub const KINDS: [&str; 5] = ["metadata", "load-data", "profiles", "embeddings", "images"];
+pub const KINDS: [&str; 6] = ["metadata", "load-data", "profiles", "embeddings", "illumination", "images"];
 
 /// Where the tables of manifests are published.
 const TABLES: &str = "https://raw.githubusercontent.com";
@@ -181,14 +183,14 @@ impl Job<'_> {
         let chosen = plates::choose(self.manifest, &remote, self.request, self.progress)?;
         let out = self.request.out.clone();
         for kind in ["load-data", "profiles", "embeddings"] {
-            let needed = wants(kind) || (kind == "load-data" && wants("images"));
+            let needed = wants(kind) || (kind == "load-data" && (wants("images") || wants("illumination")));
             if needed && !self.done.interrupted {
                 let (objects, missing) = profiles::objects(kind, self.manifest, &remote, &chosen, self.progress)?;
                 self.done.failures.extend(missing);
                 self.get(kind, &remote, &objects, &out)?;
             }
         }
-        if wants("images") && !self.done.interrupted {
+        if (wants("images") || wants("illumination")) && !self.done.interrupted {
             // Where images are is known from tables alone: a dry run looks at them and throws them away.
             let passing = tempfile::tempdir().map_err(failed("make a temporary folder"))?;
             if self.request.dry_run {
@@ -200,6 +202,15 @@ impl Job<'_> {
                     .map_err(failed("fetch"))?;
             }
             let tables = [out.as_path(), passing.path()];
+            if wants("illumination") {
+                let (objects, missing) =
+                    illumination::objects(self.manifest, &remote, &chosen, &tables, self.progress)?;
+                self.done.failures.extend(missing);
+                self.get("illumination", &remote, &objects, &out)?;
+            }
+            if !wants("images") || self.done.interrupted {
+                return Ok(());
+            }
             let Some(into) = self.request.prepare.as_ref().filter(|_| !self.request.dry_run) else {
                 return self.images(&remote, &chosen, &tables).map(|_| ());
             };

@@ -1,0 +1,62 @@
+//! Batch side: how far a nuisance unit (source, batch, plate) is mixed.
+//!
+//! Neighbourhood metrics share one exact graph, silhouettes and variances have closed forms, and nothing holds a matrix
+//! of all pairs. What depends on the features alone is kept by [`crate::embedding::Space`], so that permutation nulls
+//! cost no distance.
+
+use crate::embedding::EmbeddingMetric;
+
+pub mod asw;
+pub mod bras;
+mod chi_squared;
+pub mod cilisi;
+pub mod clisi_graph;
+pub mod components;
+pub mod connectivity;
+pub mod control_distance;
+pub mod entropy;
+pub mod ilisi;
+pub mod kbet;
+pub(super) mod lisi;
+pub mod pcr;
+pub mod robustness;
+pub mod sbee;
+pub(super) mod shared;
+pub(super) mod shortest_paths;
+mod silhouette;
+mod unit_pairs;
+
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod property_tests;
+
+/// Metrics of this side, in order of report.
+pub static METRICS: [&dyn EmbeddingMetric; 26] = [
+    &robustness::PLATE,
+    &robustness::WELL,
+    &bras::Bras,
+    &asw::AswBatch::Euclidean,
+    &asw::AswBatch::Cosine,
+    &cilisi::Cilisi::Rows,
+    &cilisi::Cilisi::Means,
+    &ilisi::Ilisi::ScibMetrics,
+    &ilisi::Ilisi::ScibGraph,
+    &ilisi::Ilisi::ScIntegration,
+    &ilisi::Ilisi::Harmony,
+    &kbet::Kbet::ScibMetrics,
+    &kbet::Kbet::Label,
+    &kbet::Kbet::R,
+    &clisi_graph::ClisiGraph,
+    &connectivity::Connectivity::Symmetric,
+    &connectivity::Connectivity::Directed,
+    &pcr::Pcr::All,
+    &pcr::Pcr::Leading,
+    &components::VarianceComponents,
+    &sbee::Sbee,
+    &entropy::NeighbourEntropy,
+    &control_distance::ControlDistance::Energy,
+    &control_distance::ControlDistance::Mmd,
+    &control_distance::ControlDistance::Sliced,
+    &control_distance::ControlDistance::Frechet,
+];

@@ -1,0 +1,131 @@
+//! The frame around all embedding metrics: controls, scaling, nulls, intervals, false discovery rates, totals.
+//!
+//! # What
+//! [`measure`] runs a list of metrics on embeddings and on control embeddings made for the same rows, and gives one
+//! [`EmbeddingScore`] per embedding, metric and unit: the value, the value scaled between the control embeddings that the
+//! metric's card names, its permutation null with z and p, a 95 % interval, and the flag of a guard that makes it
+//! doubtful. [`totals`] joins scores as packages and papers do.
+//!
+//! # Why
+//! A batch score alone can be won by an embedding that says nothing: noise is mixed perfectly, and standard tools give a
+//! constant embedding full marks. Beside its controls and its null a value can be read, and an embedding that a guard
+//! calls collapsed has no scaled value, so that it wins nothing.
+//!
+//! # Where it fits
+//! The metrics are in [`super::batch`], [`super::guard`] and the biology side; the run hands in embeddings that share
+//! their rows.
+
+mod controls;
+mod interval;
+mod null;
+pub mod preset;
+mod score;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use bench_core::record::EmbeddingScore;
+use bench_core::{Factor, Layout, Matrix};
+
+use super::batch::robustness::{self, RobustnessIndex};
+use super::{EmbeddingMetric, Roles, Space};
+
+pub use super::biology::map::fdr;
+pub use preset::totals;
+pub use settings::Settings;
+
+/// One embedding of the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Model.
+    pub model: &'a str,
+    /// Correction; `none` without one.
+    pub correction: &'a str,
+    /// Treated rows, `[n, d]`.
+    pub treated: &'a Matrix,
+    /// Negative controls, `[m, d]`, possibly none.
+    pub controls: &'a Matrix,
+}
+
+/// What all embeddings share: the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// Label of every treated row.
+    pub label: &'a Factor,
+    /// Origin of every treated row.
+    pub layout: &'a Layout,
+    /// Origin of every negative control.
+    pub controls: &'a Layout,
+}
+
+impl<'a> Rows<'a> {
+    /// The roles with one nuisance unit.
+    pub fn roles(&self, unit_name: &'a str, unit: &'a Factor) -> Roles<'a> {
+        Roles { label: self.label, unit, unit_name, layout: self.layout, controls: self.controls }
+    }
+}
+
+/// Scores of all subjects, then of the control embeddings, in order of metrics and units. `tick(done, total)` is called
+/// after each metric of each embedding.
+///
+/// # Panics
+/// If a matrix has not the rows of its layout.
+pub fn measure(
+    subjects: &[Subject<'_>],
+    rows: &Rows<'_>,
+    settings: &Settings<'_>,
+    tick: &(dyn Fn(usize, usize) + Sync),
+) -> Vec<EmbeddingScore> {
+    for subject in subjects {
+        assert_eq!(subject.treated.rows(), rows.layout.rows, "one row per row of the layout");
+        assert_eq!(subject.controls.rows(), rows.controls.rows, "one control per row of their layout");
+    }
+    let whole = Factor { levels: vec!["all".to_owned()], codes: vec![0; rows.layout.rows] };
+    let units: Vec<(&str, &Factor)> =
+        settings.units.iter().filter_map(|name| rows.layout.unit(name).map(|factor| (*name, factor))).collect();
+    let made = controls::make(rows, &units, settings.seed);
+    let anchors: Vec<Space<'_>> = made.iter().map(|made| Space::new(&made.treated, &made.controls)).collect();
+    let spaces: Vec<Space<'_>> = subjects.iter().map(|subject| Space::new(subject.treated, subject.controls)).collect();
+    share_k(&spaces, &anchors, rows, &units, settings);
+    let tables = score::Tables { rows, units: &units, whole: &whole, made: &made, settings };
+    let anchor_values = score::anchor_values(&anchors, &tables);
+    let total = (subjects.len() + anchors.len()) * settings.metrics.len();
+    let mut scores = Vec::new();
+    for (at, (subject, space)) in subjects.iter().zip(&spaces).enumerate() {
+        let done = at * settings.metrics.len();
+        let name = (subject.model, subject.correction);
+        scores.extend(score::of_embedding(space, name, &tables, &anchor_values, &|metric| tick(done + metric, total)));
+    }
+    for (at, made) in made.iter().enumerate() {
+        scores.extend(score::of_control(at, made, &tables, &anchor_values));
+        tick((subjects.len() + at + 1) * settings.metrics.len(), total);
+    }
+    scores
+}
+
+/// Sets the neighbours of the robustness index: the median over the subjects of the best label vote.
+fn share_k(
+    spaces: &[Space<'_>],
+    anchors: &[Space<'_>],
+    rows: &Rows<'_>,
+    units: &[(&str, &Factor)],
+    settings: &Settings<'_>,
+) {
+    // Any form and unit in which it is defined: the vote asks for neither.
+    let forms = [RobustnessIndex::Plate, RobustnessIndex::Well];
+    let wanted =
+        forms.iter().filter(|form| settings.metrics.iter().any(|metric| metric.card().card.id == form.card().card.id));
+    for form in wanted {
+        for &(name, unit) in units {
+            let roles = rows.roles(name, unit);
+            let best: Vec<usize> = spaces.iter().filter_map(|space| form.best_k(space, &roles).ok()).collect();
+            if let Some(k) = robustness::median_k(&best) {
+                for space in spaces.iter().chain(anchors) {
+                    space.robustness_k.get_or_init(|| k);
+                }
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! One row of the table: value, scale, null, interval and flag of one metric on one embedding.
+
+use bench_core::number::{mean, sample_sd};
+use bench_core::record::{EmbeddingPart, EmbeddingScore};
+use bench_core::{Factor, Layout, Seed};
+
+use super::controls::{ControlEmbedding, anchor};
+use super::null::{Exchange, varies_within};
+use super::{Rows, Settings, interval};
+use crate::embedding::{EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
+
+/// What all embeddings share.
+pub(super) struct Tables<'a> {
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) units: &'a [(&'a str, &'a Factor)],
+    /// One level for metrics that ask for no unit.
+    pub(super) whole: &'a Factor,
+    pub(super) made: &'a [ControlEmbedding],
+    pub(super) settings: &'a Settings<'a>,
+}
+
+/// What one control embedding scored: by metric, then by unit.
+pub(super) type Outcomes = Vec<Vec<Result<Measured, String>>>;
+
+impl<'a> Tables<'a> {
+    /// The units under which a metric is measured; `None` for one without a unit.
+    fn units_of(&self, metric: &dyn EmbeddingMetric) -> Vec<(Option<&'a str>, Roles<'a>)> {
+        if !metric.per_unit() {
+            return vec![(None, self.rows.roles("all", self.whole))];
+        }
+        self.units.iter().map(|&(name, factor)| (Some(name), self.rows.roles(name, factor))).collect()
+    }
+}
+
+/// Values of all control embeddings.
+pub(super) fn anchor_values(anchors: &[Space<'_>], tables: &Tables<'_>) -> Vec<Outcomes> {
+    let measure = |space: &Space<'_>| -> Outcomes {
+        let each = tables.settings.metrics.iter();
+        each.map(|metric| tables.units_of(*metric).iter().map(|(_, roles)| metric.measure(space, roles)).collect())
+            .collect()
+    };
+    anchors.iter().map(measure).collect()
+}
+
+/// Rows of one embedding under test.
+pub(super) fn of_embedding(
+    space: &Space<'_>,
+    name: (&str, &str),
+    tables: &Tables<'_>,
+    anchors: &[Outcomes],
+    tick: &dyn Fn(usize),
+) -> Vec<EmbeddingScore> {
+    let collapse = collapse(space, tables);
+    let mut scores = Vec::new();
+    for (at, metric) in tables.settings.metrics.iter().enumerate() {
+        for (place, (unit, roles)) in tables.units_of(*metric).into_iter().enumerate() {
+            let measured = metric.measure(space, &roles);
+            let mut score = row(*metric, name, unit, measured.as_ref());
+            if let Ok(measured) = &measured {
+                scale(&mut score, *metric, (at, place), unit, tables, anchors);
+                if metric.card().side != Side::Guard {
+                    add_null(&mut score, *metric, space, &roles, measured, tables.settings);
+                    if let Some((interval, of)) =
+                        interval::bootstrap(measured, &roles, tables.settings.draws, tables.settings.seed)
+                    {
+                        (score.low, score.high, score.resampled) = (Some(interval.low), Some(interval.high), Some(of));
+                    }
+                    if let Some(why) = &collapse {
+                        // A collapsed embedding keeps its value and wins nothing with it.
+                        score.flag = Some(why.clone());
+                        score.scaled = None;
+                    }
+                }
+            }
+            scores.push(score);
+        }
+        tick(at + 1);
+    }
+    scores
+}
+
+/// Rows of one control embedding: values and scale, no null.
+pub(super) fn of_control(
+    at: usize,
+    made: &ControlEmbedding,
+    tables: &Tables<'_>,
+    anchors: &[Outcomes],
+) -> Vec<EmbeddingScore> {
+    let collapse = tables.settings.metrics.iter().zip(&anchors[at]).find_map(|(metric, outcomes)| {
+        let measured = outcomes.first()?.as_ref().ok()?;
+        metric.means_collapse().then(|| metric.fires(measured)).flatten()
+    });
+    let mut scores = Vec::new();
+    for (place, metric) in tables.settings.metrics.iter().enumerate() {
+        for (of, (unit, _)) in tables.units_of(*metric).into_iter().enumerate() {
+            let measured = &anchors[at][place][of];
+            let mut score = row(*metric, (&made.name, "none"), unit, measured.as_ref());
+            scale(&mut score, *metric, (place, of), unit, tables, anchors);
+            if metric.card().side != Side::Guard && score.value.is_some() && collapse.is_some() {
+                (score.flag, score.scaled) = (collapse.clone(), None);
+            }
+            scores.push(score);
+        }
+    }
+    scores
+}
+
+/// Why an embedding has collapsed, if a guard says so. Guards are asked whether or not they are to be reported.
+fn collapse(space: &Space<'_>, tables: &Tables<'_>) -> Option<String> {
+    let roles = tables.rows.roles("all", tables.whole);
+    crate::embedding::guard::METRICS
+        .iter()
+        .filter(|guard| guard.means_collapse())
+        .find_map(|guard| guard.fires(&guard.measure(space, &roles).ok()?))
+}
+
+fn row(
+    metric: &dyn EmbeddingMetric,
+    (model, correction): (&str, &str),
+    unit: Option<&str>,
+    measured: Result<&Measured, &String>,
+) -> EmbeddingScore {
+    let card = metric.card();
+    let mut score = EmbeddingScore {
+        model: model.to_owned(),
+        correction: correction.to_owned(),
+        metric: card.card.id.to_owned(),
+        side: card.side.word().to_owned(),
+        dialect: card.dialect.to_owned(),
+        unit: unit.map(str::to_owned),
+        ..EmbeddingScore::default()
+    };
+    match measured {
+        Ok(measured) => {
+            score.value = Some(measured.value).filter(|value| value.is_finite());
+            score.reason = score.value.is_none().then(|| "the value is no finite number".to_owned());
+            score.n = measured.n;
+            score.flag = metric.fires(measured);
+            score.parts = measured.parts.iter().map(part).collect();
+        }
+        Err(reason) => score.reason = Some(reason.clone()),
+    }
+    score
+}
+
+fn part(part: &Part) -> EmbeddingPart {
+    EmbeddingPart {
+        unit: part.unit.to_owned(),
+        name: part.name.clone(),
+        n: part.n,
+        value: Some(part.value).filter(|value| value.is_finite()),
+        p: part.p,
+    }
+}
+
+/// Places the value between the control embeddings of the card.
+fn scale(
+    score: &mut EmbeddingScore,
+    metric: &dyn EmbeddingMetric,
+    (at, place): (usize, usize),
+    unit: Option<&str>,
+    tables: &Tables<'_>,
+    anchors: &[Outcomes],
+) {
+    let value_of = |control: &str| {
+        let name = anchor(control, unit);
+        let found = tables.made.iter().position(|made| made.name == name)?;
+        anchors[found][at][place].as_ref().ok().map(|measured| measured.value).filter(|value| value.is_finite())
+    };
+    let card = metric.card();
+    (score.best, score.worst) = (value_of(card.best), value_of(card.worst));
+    if let (Some(value), Some(best), Some(worst)) = (score.value, score.best, score.worst)
+        && (best - worst).abs() > 1e-9
+    {
+        score.scaled = Some((value - worst) / (best - worst));
+    }
+}
+
+/// Adds mean, spread, z and p of the permutation null, and a p to every part without one.
+fn add_null(
+    score: &mut EmbeddingScore,
+    metric: &dyn EmbeddingMetric,
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    measured: &Measured,
+    settings: &Settings<'_>,
+) {
+    let draws = match metric.null_cost() {
+        NullCost::Low => settings.permutations,
+        NullCost::Pass => settings.pass_permutations,
+        NullCost::Pairs => settings.pair_permutations,
+    };
+    if draws == 0 {
+        return;
+    }
+    let Some(nulls) = permuted(metric, space, roles, draws, settings.seed) else { return };
+    let values: Vec<f64> = nulls.iter().map(|null| null.value).filter(|value| value.is_finite()).collect();
+    if values.len() < 2 {
+        return;
+    }
+    // Extreme is towards a batch effect, or towards biology.
+    let higher_is_extreme = (metric.card().card.better == "lower") == (metric.card().side == Side::Batch)
+        && metric.card().card.better != "none";
+    let p = |value: f64, null: &[f64]| {
+        let slack = 1e-9 * value.abs().max(1e-9);
+        let extreme =
+            null.iter().filter(|&&null| if higher_is_extreme { null >= value - slack } else { null <= value + slack });
+        (1 + extreme.count()) as f64 / (1 + null.len()) as f64
+    };
+    score.permutations = values.len();
+    score.null_mean = mean(&values);
+    score.null_sd = sample_sd(&values);
+    score.p = Some(p(measured.value, &values));
+    if let (Some(centre), Some(sd)) = (score.null_mean, score.null_sd)
+        && sd > 1e-12 * centre.abs().max(1.0)
+    {
+        score.z = Some((measured.value - centre) / sd);
+    }
+    if !metric.on_controls() {
+        return;
+    }
+    for part in score.parts.iter_mut().filter(|part| part.p.is_none()) {
+        let null: Vec<f64> = nulls
+            .iter()
+            .filter_map(|null| null.parts.iter().find(|other| other.unit == part.unit && other.name == part.name))
+            .map(|other| other.value)
+            .collect();
+        part.p = part.value.filter(|_| null.len() == nulls.len()).map(|value| p(value, &null));
+    }
+}
+
+/// The metric under permutations of what it asks about; `None` if nothing can be exchanged.
+fn permuted(
+    metric: &dyn EmbeddingMetric,
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    draws: usize,
+    seed: Seed,
+) -> Option<Vec<Measured>> {
+    let plate = roles.layout.plate.as_ref();
+    if metric.on_controls() {
+        let unit = roles.controls.unit(roles.unit_name)?;
+        let exchange = Exchange::new(unit, &[], roles.controls)?;
+        return Some(drawn(draws, |index| {
+            let controls = with_unit(roles.controls, roles.unit_name, exchange.draw(unit, seed, index));
+            metric.measure(space, &Roles { controls: &controls, ..*roles }).ok()
+        }));
+    }
+    if metric.per_unit() {
+        let within_plates = plate.filter(|plate| varies_within(roles.unit, plate));
+        let within: Vec<&Factor> = [Some(roles.label), within_plates].into_iter().flatten().collect();
+        let exchange = Exchange::new(roles.unit, &within, roles.layout)?;
+        return Some(drawn(draws, |index| {
+            metric.measure(space, &Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles }).ok()
+        }));
+    }
+    let exchange = Exchange::new(roles.label, &plate.into_iter().collect::<Vec<_>>(), roles.layout)?;
+    Some(drawn(draws, |index| {
+        metric.measure(space, &Roles { label: &exchange.draw(roles.label, seed, index), ..*roles }).ok()
+    }))
+}
+
+fn drawn(draws: usize, measure: impl Fn(u64) -> Option<Measured>) -> Vec<Measured> {
+    (0..draws as u64).filter_map(measure).collect()
+}
+
+/// A layout with another factor in the place of a unit.
+fn with_unit(layout: &Layout, name: &str, factor: Factor) -> Layout {
+    let mut layout = layout.clone();
+    match name {
+        "source" => layout.source = Some(factor),
+        "batch" => layout.batch = Some(factor),
+        "plate" => layout.plate = Some(factor),
+        other => {
+            layout.groups.insert(other.to_owned(), factor);
+        }
+    }
+    layout
+}

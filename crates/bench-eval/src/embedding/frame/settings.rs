@@ -1,0 +1,38 @@
+//! What the frame is asked to do.
+
+use bench_core::Seed;
+
+use crate::embedding::{EmbeddingMetric, metrics};
+
+/// Settings of [`super::measure`].
+#[derive(Clone)]
+pub struct Settings<'a> {
+    /// Metrics, in order of report.
+    pub metrics: Vec<&'static dyn EmbeddingMetric>,
+    /// Nuisance units, coarsest first; those that the layout lacks are left out.
+    pub units: Vec<&'a str>,
+    /// Permutations of metrics whose null costs little; none leaves it out.
+    pub permutations: usize,
+    /// Permutations of those that pass over the matrix each time.
+    pub pass_permutations: usize,
+    /// Permutations of those that meet all pairs of a label each time (Euclidean ASW, sBEE): none by default.
+    pub pair_permutations: usize,
+    /// Bootstrap draws; none leaves intervals out.
+    pub draws: usize,
+    /// Run seed.
+    pub seed: Seed,
+}
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Self {
+            metrics: metrics().collect(),
+            units: vec!["source", "batch", "plate"],
+            permutations: 100,
+            pass_permutations: 20,
+            pair_permutations: 0,
+            draws: 500,
+            seed: Seed(0),
+        }
+    }
+}
