@@ -23,6 +23,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
             "bench-run",
             vec![
                 "bench-core",
+                "bench-correct",
                 "bench-data",
                 "bench-eval",
                 "bench-fetch",
@@ -34,7 +35,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                 "bench-train",
             ],
         ),
-        ("bench-cli", vec!["bench-core", "bench-data", "bench-eval", "bench-report", "bench-run"]),
+        ("bench-cli", vec!["bench-core", "bench-correct", "bench-data", "bench-eval", "bench-report", "bench-run"]),
         ("bench-tests", vec!["bench-core", "bench-data"]),
     ])
 }

@@ -4,7 +4,7 @@ use bench_run::ErrorKind;
 
 /// Done.
 pub(crate) const DONE: i32 = 0;
-/// Done, but a gate failed: the controls are out of order.
+/// Done, but a gate failed: the controls are out of order, or a run is worse than its baseline.
 pub(crate) const GATE: i32 = 1;
 /// Usage or configuration.
 pub(crate) const USAGE: i32 = 2;
@@ -30,5 +30,6 @@ pub(crate) fn of(kind: ErrorKind) -> i32 {
 
 /// The codes in words, for `--help`.
 pub(crate) const HELP: &str = "\
-Exit codes: 0 done · 1 a gate failed (controls out of order) · 2 usage or configuration · 3 data missing or
-corrupt · 4 nothing selected · 5 partly done, results saved · 70 bug · 130 interrupted, run it again to go on";
+Exit codes: 0 done · 1 a gate failed (controls out of order, or worse than the baseline) · 2 usage or
+configuration · 3 data missing or corrupt · 4 nothing selected · 5 partly done, results saved ·
+70 bug · 130 interrupted, run it again to go on";

@@ -8,37 +8,67 @@ mod overrides;
 mod progress;
 mod software;
 
+use bench_run::{Error, Layers};
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, OutputArgs};
 
 fn main() {
     report_bugs();
     leave_on_interrupt();
     let cli = Cli::parse();
-    set_threads(cli.output.threads);
     let output = &cli.output;
-    let result = match cli.command {
-        Command::Run(args) => cmd::score::run(args, output),
-        Command::Score(args) => cmd::score::score(args, output),
-        #[cfg(feature = "train")]
-        Command::Train(args) => cmd::images::train(args, output),
-        #[cfg(feature = "train")]
-        Command::Embed(args) => cmd::images::embed(args, output),
-        Command::Retrieve(args) => cmd::retrieve::run(args),
-        #[cfg(feature = "train")]
-        Command::Data(command) => cmd::data::run(command, output),
-        Command::Report(args) => cmd::report::run(&args),
-        Command::Validate(args) => cmd::validate::run(&args),
-        Command::List(args) => cmd::list::list(&args),
-        Command::Show(args) => cmd::list::show(&args),
-        Command::Completions { shell } => cmd::shell::completions(shell),
-        Command::Man => cmd::shell::man(),
-    };
+    let settings = if uses_settings(&cli.command) { cmd::layers(output) } else { Ok(Layers::default()) };
+    let result = settings.and_then(|layers| {
+        set_threads(cmd::threads(output, &layers)?);
+        dispatch(cli.command, &layers, output)
+    });
     std::process::exit(match result {
         Ok(code) => code,
         Err(error) => errors::print(&error, cli.output.color),
     });
+}
+
+/// Whether broken settings stop a verb. The doctor reads them itself: for it they are a finding.
+fn uses_settings(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Doctor(_)
+            | Command::List(_)
+            | Command::Show(_)
+            | Command::New(_)
+            | Command::Completions { .. }
+            | Command::Man(_)
+    )
+}
+
+fn dispatch(command: Command, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
+    match command {
+        Command::Run(args) => cmd::score::run(args, layers, output),
+        Command::Score(args) => cmd::score::score(args, layers, output),
+        #[cfg(feature = "train")]
+        Command::Train(args) => cmd::images::train(args, layers, output),
+        #[cfg(feature = "train")]
+        Command::Embed(args) => cmd::images::embed(args, layers, output),
+        Command::Retrieve(args) => cmd::retrieve::run(args),
+        #[cfg(feature = "train")]
+        Command::Data(command) => cmd::data::run(command, output),
+        Command::Report(args) => cmd::report::run(&args),
+        Command::Figures(args) => cmd::figures::run(&args, output),
+        Command::Card(args) => cmd::card::run(&args),
+        Command::Compare(args) => cmd::compare::run(&args, output),
+        Command::History(command) => cmd::history::run(command, output),
+        Command::Validate(args) => cmd::validate::run(&args, layers),
+        Command::List(args) => cmd::list::list(&args),
+        Command::Show(args) => cmd::list::show(&args),
+        Command::Config(command) => cmd::config::run(command, layers, output),
+        #[cfg(feature = "train")]
+        Command::Cache(command) => cmd::cache::run(command, layers),
+        Command::Doctor(args) => cmd::doctor::run(&args, output),
+        Command::New(args) => cmd::new::run(&args),
+        Command::Completions { shell } => cmd::shell::completions(shell),
+        Command::Man(args) => cmd::shell::man(&args),
+    }
 }
 
 /// A panic is a bug of this program: says so, and exits with the code for it.

@@ -146,6 +146,16 @@ pub(crate) fn scoring(suite: &mut Suite, args: &ScoringArgs) -> Result<Vec<Strin
         suite.probes.ids.clone_from(&args.probes);
         mark("probes.ids");
     }
+    if !args.embedding_metrics.is_empty() {
+        let all = args.embedding_metrics.iter().any(|id| id == "all");
+        suite.embedding_metrics.enabled = true;
+        suite.embedding_metrics.ids = if all { Vec::new() } else { args.embedding_metrics.clone() };
+        mark("embedding-metrics");
+    }
+    if !args.corrections.is_empty() {
+        suite.corrections = args.corrections.iter().flat_map(|text| bench_run::corrections::split(text)).collect();
+        mark("corrections");
+    }
     if !args.metrics.is_empty() {
         suite.metrics.clone_from(&args.metrics);
         mark("metrics");

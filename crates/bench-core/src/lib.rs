@@ -7,8 +7,10 @@
 
 pub mod atomic;
 pub mod card;
+pub mod compared;
 pub mod digest;
 pub mod factor;
+pub mod history;
 pub mod layout;
 pub mod matrix;
 pub mod normal;

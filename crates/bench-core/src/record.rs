@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::Score;
 
+mod correction;
 mod embedding;
+mod gates;
 mod models;
+mod outcomes;
 
+pub use correction::CorrectionInfo;
 pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
+pub use gates::{GateRule, Gates};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
+pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -79,6 +85,15 @@ pub struct RunRecord {
     /// Means over trainings with different seeds, where methods were trained more than once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seed_summaries: Vec<SeedSummary>,
+    /// How often each well was predicted correctly, for comparisons with other runs.
+    #[serde(default, skip_serializing_if = "UnitOutcomes::is_empty")]
+    pub outcomes: UnitOutcomes,
+    /// Digest over the splits and the rows they divide: equal for runs that can be compared well by well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub splits_digest: String,
+    /// Which losses against a baseline the suite does not tolerate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
     /// Scores of the embeddings themselves, without a fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embedding_scores: Vec<EmbeddingScore>,
@@ -143,7 +158,7 @@ pub struct Setting {
     pub key: String,
     /// Value as text.
     pub value: String,
-    /// `default`, `suite` or `flag`.
+    /// `default`, `suite`, `user file`, `environment` or `flag`.
     pub origin: String,
 }
 
@@ -205,6 +220,9 @@ pub struct ModelInfo {
     pub understood: Vec<String>,
     /// Rows left out, by reason.
     pub dropped: Vec<(String, usize)>,
+    /// How the embedding was corrected, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<CorrectionInfo>,
 }
 
 /// What was read.

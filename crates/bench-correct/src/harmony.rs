@@ -549,8 +549,9 @@ impl Harmonised {
         for c in 0..self.k {
             let weight: f64 = shares.iter().skip(c).step_by(self.k).sum();
             let ridge = self.settings.lambda.unwrap_or(ALPHA * weight).max(f64::MIN_POSITIVE);
-            for at in c * d..(c + 1) * d {
-                sum[at] = (sum[at] - weight * self.intercept[at]) / (weight + ridge);
+            let part = c * d..(c + 1) * d;
+            for (sum, intercept) in sum[part.clone()].iter_mut().zip(&self.intercept[part]) {
+                *sum = (*sum - weight * intercept) / (weight + ridge);
             }
         }
         Ok(sum)

@@ -50,6 +50,10 @@ pub enum ColumnValues {
     F64(Vec<f64>),
     /// Single precision.
     F32(Vec<f32>),
+    /// Double precision, where a value may be absent.
+    OptionalF64(Vec<Option<f64>>),
+    /// Text, where it may be absent.
+    OptionalText(Vec<Option<String>>),
 }
 
 impl Column {
@@ -75,6 +79,8 @@ impl ColumnValues {
             Self::U32(v) => v.len(),
             Self::F64(v) => v.len(),
             Self::F32(v) => v.len(),
+            Self::OptionalF64(v) => v.len(),
+            Self::OptionalText(v) => v.len(),
         }
     }
 
@@ -95,6 +101,8 @@ impl ColumnValues {
             Self::U32(v) => PolarsSeries::new(name, &v[rows]),
             Self::F64(v) => PolarsSeries::new(name, &v[rows]),
             Self::F32(v) => PolarsSeries::new(name, &v[rows]),
+            Self::OptionalF64(v) => PolarsSeries::new(name, &v[rows]),
+            Self::OptionalText(v) => PolarsSeries::new(name, v[rows].iter().map(Option::as_deref).collect::<Vec<_>>()),
         };
         series.into()
     }

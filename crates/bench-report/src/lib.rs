@@ -1,4 +1,5 @@
-//! Figures, tables, summary, JUnit file and HTML page: pure functions from a run record to bytes.
+//! Figures, tables, summary, JUnit file and HTML page: pure functions from a run record to bytes; and the same
+//! for comparisons of runs and for histories.
 //!
 //! Nothing here reads a file, a clock or a random number: the same record gives the same bytes
 //! on any machine and with any number of threads. No score is computed; what the record does not
@@ -10,17 +11,27 @@
 //! | the verdict, to be stored in the record | [`verdict()`] |
 //! | raw scores | [`scores_csv`] |
 //! | a page | [`html`], [`html_with`] |
+//! | figures and tables for a paper | [`publish()`] |
+//! | model and dataset cards | [`model_cards`] |
 //! | figures or tables one by one | [`figures`], [`tables`] |
+//! | a comparison of two runs | [`compared_text`], [`compared_markdown`], [`compared_html`], [`compared_junit`] |
+//! | a history of runs | [`history_text`], [`history_html`] |
 
 use bench_core::{Card, RunRecord};
 
 mod command;
+mod compare;
 mod error;
 mod figure;
+mod history;
 mod html;
 mod junit;
+mod model_card;
 mod number;
+mod page;
+mod publish;
 mod scores;
+mod small_page;
 mod summary;
 mod table;
 mod text;
@@ -28,10 +39,15 @@ mod verdict;
 mod view;
 
 pub use command::shell as shell_command;
+pub use compare::{COMMENT_BYTES, compared_html, compared_markdown, compared_text, compared_verdict, marker};
 pub use error::Error;
 pub use figure::{DPI, Figure, Kind as FigureKind};
+pub use history::{HistoryView, history_html, history_text};
 pub use html::{Changes, Extras, MAX_BYTES, html, html_with};
-pub use junit::junit;
+pub use junit::{compared_junit, junit};
+pub use model_card::{DataFacts, model_cards};
+pub use page::LEAST_POINTS;
+pub use publish::{Format, PRINT_DPI, Paper, Publication, Published, WIDTHS, WIDTHS_MM, publish};
 pub use scores::{COLUMNS as SCORE_COLUMNS, scores_csv};
 pub use summary::summary;
 pub use table::{Cell, Column, Shape, Table};

@@ -176,6 +176,27 @@ pub(crate) fn latex(text: &str) -> String {
     out
 }
 
+/// A string of a JSON file (RFC 8259), quotes included; YAML reads it, too.
+pub(crate) fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // Signs of markup and of line ends too: what reads JSON also reads these.
+            c if c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{FEFF}') => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// A text field of a CSV file (RFC 4180). A text that a spreadsheet would run as a formula gets
 /// an apostrophe in front; zero bytes, which many readers take for the end, become `�`.
 pub(crate) fn csv(text: &str) -> String {
@@ -282,6 +303,7 @@ mod tests {
             latex("50%_a\\b{}~^#&$"),
             "50\\%\\_a\\textbackslash{}b\\{\\}\\textasciitilde{}\\textasciicircum{}\\#\\&\\$"
         );
+        assert_eq!(json("a\"b\\c\n\u{1}é"), "\"a\\\"b\\\\c\\u000a\\u0001é\"");
         assert_eq!(csv("=1+1"), "'=1+1");
         assert_eq!(csv("a\"b,c\n"), "\"a\"\"b,c\n\"");
     }

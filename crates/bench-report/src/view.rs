@@ -10,6 +10,7 @@ use bench_core::RunRecord;
 use bench_core::Score;
 use bench_core::record::{BatchProbe, Interval, ModelInfo, ModelKind, SplitInfo, Summary};
 
+use crate::page::Page;
 use crate::text;
 
 /// Control embeddings that know nothing of the label: their range is the control band.
@@ -77,18 +78,31 @@ pub(crate) struct Headline<'a> {
 pub(crate) struct View<'a> {
     /// The record.
     pub(crate) record: &'a RunRecord,
+    /// What figures are drawn for.
+    pub(crate) page: Page,
     summaries: BTreeMap<SummaryKey<'a>, &'a Summary>,
 }
 
 impl<'a> View<'a> {
-    /// Indexes a record.
+    /// Indexes a record, for the screen.
     pub(crate) fn new(record: &'a RunRecord) -> Self {
+        Self::on(record, Page::Screen)
+    }
+
+    /// Indexes a record whose figures are drawn for this page.
+    pub(crate) fn on(record: &'a RunRecord, page: Page) -> Self {
         let mut summaries = BTreeMap::new();
         for s in &record.summaries {
             let key = (s.model.as_str(), s.protocol.as_str(), s.split.as_str(), s.probe.as_str(), s.quantity.as_str());
             summaries.entry(key).or_insert(s);
         }
-        View { record, summaries }
+        View { record, page, summaries }
+    }
+
+    /// Which run this is, as files say it of themselves: `run ID, suite ID@VERSION`.
+    pub(crate) fn stamp(&self) -> String {
+        let suite = &self.record.suite;
+        format!("run {}, suite {}@{}", text::visible(&self.record.run_id), text::visible(&suite.id), suite.version)
     }
 
     /// Embeddings under test, in the order of the record, which fixes their colours.

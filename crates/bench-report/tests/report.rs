@@ -1,6 +1,8 @@
 //! What a reader of a report relies on: every file is there, names cannot break out of any
 //! notation, nothing depends on the number of threads, the verdict follows from the numbers.
 
+#[path = "report/compared.rs"]
+mod compared;
 #[path = "report/fake.rs"]
 #[allow(dead_code)]
 mod fake;
@@ -10,6 +12,8 @@ mod files;
 mod hostile;
 #[path = "report/parse.rs"]
 mod parse;
+#[path = "report/print.rs"]
+mod print;
 #[path = "report/snapshots.rs"]
 mod snapshots;
 #[path = "report/verdicts.rs"]

@@ -114,6 +114,19 @@ pub enum Error {
     /// Scoring.
     #[error(transparent)]
     Eval(#[from] bench_eval::Error),
+    /// A correction.
+    #[error(transparent)]
+    Correction(#[from] bench_correct::Error),
+    /// A correction of one embedding.
+    #[error("failed to correct `{model}` by `{chain}`: {source}")]
+    Correct {
+        /// Model.
+        model: String,
+        /// Chain.
+        chain: String,
+        /// Cause.
+        source: Box<bench_correct::Error>,
+    },
     /// Geometry.
     #[error("failed to map model `{model}`: {source}")]
     Geometry {
@@ -137,6 +150,16 @@ pub enum Error {
         path: PathBuf,
         /// Cause.
         source: Box<bench_data::Error>,
+    },
+    /// A history with a damaged line.
+    #[error("failed to read history `{}`, line {line}: {why}", path.display())]
+    History {
+        /// Path.
+        path: PathBuf,
+        /// Line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
     },
     /// A record that cannot be read.
     #[error("failed to read record `{}`: {why}", path.display())]
@@ -176,9 +199,11 @@ impl Error {
             | Self::Write { .. }
             | Self::WriteTable { .. }
             | Self::Record { .. }
+            | Self::History { .. }
             | Self::Metadata { .. }
             | Self::Produce { .. }
             | Self::Unreadable { .. }
+            | Self::Correct { .. }
             | Self::Geometry { .. } => ErrorKind::Data,
             Self::Eval(
                 bench_eval::Error::Split { .. }
@@ -204,9 +229,14 @@ impl Error {
                 Some("check the path; relative paths start at the current folder".into())
             }
             Self::Read(error) => error.hint(),
+            Self::Correction(error) => error.hint(),
+            Self::Correct { source, .. } => source.hint(),
             Self::Eval(bench_eval::Error::UnknownId { suggestion: Some(meant), .. }) => {
                 Some(format!("did you mean `{meant}`?"))
             }
+            Self::History { line, .. } => Some(format!(
+                "nothing was written; take the file from an older state of its branch or cache, or keep the lines before {line}"
+            )),
             Self::Unreadable { .. } => Some("`--skip-unreadable` leaves such images out and lists them".into()),
             Self::Write { .. } | Self::WriteTable { .. } => Some(ELSEWHERE.into()),
             Self::Produce { source, .. } if lacks_space(source.as_ref()) => Some(ELSEWHERE.into()),

@@ -53,10 +53,11 @@ pub fn key(request: &Request) -> Result<Key, Error> {
     Ok(Key { id: digest[..12].to_owned(), digest, files })
 }
 
-/// Flags decide more than their values only where folds are given: the suite's selection of
-/// labels is lifted unless a flag made it.
+/// Keys that the user set decide more than their values only where folds are given: the suite's selection of
+/// labels is lifted unless the user made it.
 fn selection_flags(request: &Request) -> Vec<&String> {
-    request.flags.iter().filter(|f| f.starts_with("select.") || f.starts_with("columns.control")).collect()
+    let given = request.given.iter().map(|given| &given.key);
+    request.flags.iter().chain(given).filter(|f| f.starts_with("select.") || f.starts_with("columns.control")).collect()
 }
 
 /// Folder of a run.

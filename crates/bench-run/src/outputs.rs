@@ -14,7 +14,7 @@ use bench_eval::Role;
 
 use crate::key::Key;
 use crate::run::{Done, Outcome, Prepared, Render};
-use crate::{Error, Progress, record};
+use crate::{Error, Progress, record, score_table};
 
 /// A name that is safe as a file name: letters, digits, `-`, `_` and `.`; anything else becomes
 /// `-`, and a digest keeps names apart that would then be equal.
@@ -48,10 +48,14 @@ pub(crate) fn finished(
         return Ok(Some(Outcome { record, folder: folder.to_owned(), done: Done::Nothing }));
     }
     // What cannot be drawn from the record is made again by the steps that made it.
-    let drawn = |path: &&String| !path.ends_with(".parquet") && !path.starts_with("retrieval/");
+    let table = |path: &&String| path.as_str() == score_table::FILE;
+    let drawn = |path: &&String| table(path) || !path.ends_with(".parquet") && !path.starts_with("retrieval/");
     if let Some(path) = missing.iter().find(|path| !drawn(path)) {
         progress.note(&format!("`{path}` is missing from a finished run; scoring again"));
         return Ok(None);
+    }
+    if missing.iter().any(|path| table(&path)) {
+        score_table::write(folder, &record.scores)?;
     }
     for (path, bytes) in render(&mut record)? {
         if missing.contains(&path) {
@@ -193,6 +197,8 @@ pub(crate) fn finish(
         outputs.insert(path);
     }
     outputs.insert("splits.parquet".into());
+    score_table::write(folder, &record.scores)?;
+    outputs.insert(score_table::FILE.into());
     outputs.extend(made.iter().map(|(path, _)| path.clone()));
     // Others may lie there from a run with other models that was killed.
     let mine = tables(&record);

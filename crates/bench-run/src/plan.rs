@@ -1,6 +1,6 @@
 //! What a run will do, step by step, before it does it.
 
-use crate::Request;
+use crate::{Request, corrections};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Step {
         /// Model or control.
         model: String,
     },
+    /// Embedding metrics of all embeddings.
+    Embedding,
     /// Two-dimensional map of one model.
     Projection {
         /// Model.
@@ -43,6 +45,7 @@ impl Step {
             Self::Score { model, probe } => format!("score {model} with {probe}"),
             Self::Transfer { model } => format!("transfer between sources, {model}"),
             Self::Origin { model } => format!("origin probes, {model}"),
+            Self::Embedding => "embedding metrics".into(),
             Self::Projection { model } => format!("projection, {model}"),
             Self::Summarise => "intervals, tests and controls".into(),
             Self::Write => "write record and report".into(),
@@ -66,6 +69,9 @@ pub fn steps(request: &Request, models: &[String]) -> Vec<Step> {
         let probed = suite.controls.iter().filter(|c| ["constant", "one-hot-source"].contains(&c.as_str()));
         steps.extend(models.iter().chain(probed).map(|model| Step::Origin { model: model.clone() }));
     }
+    if suite.embedding_metrics.enabled {
+        steps.push(Step::Embedding);
+    }
     if suite.projection.enabled {
         steps.extend(models.iter().map(|model| Step::Projection { model: model.clone() }));
     }
@@ -76,8 +82,10 @@ pub fn steps(request: &Request, models: &[String]) -> Vec<Step> {
 
 /// Names of the models of a request.
 pub fn models(request: &Request) -> Vec<String> {
-    match request.embeddings.as_slice() {
+    let models = match request.embeddings.as_slice() {
         [] => vec!["simulated".to_owned()],
         embeddings => embeddings.iter().map(|e| e.name.clone()).collect(),
-    }
+    };
+    let chains = &request.suite.corrections;
+    models.iter().flat_map(|model| chains.iter().map(|chain| corrections::name(model, chain.trim()))).collect()
 }

@@ -9,7 +9,7 @@ use crate::key::Key;
 use crate::manifest::Manifest;
 use crate::run::{Prepared, Results};
 use crate::summaries::Summaries;
-use crate::{Request, settings};
+use crate::{Request, outcomes, settings};
 
 /// What the suite's manifest says of the data, unless they are simulated.
 fn dataset(request: &Request) -> Option<DataSet> {
@@ -43,6 +43,10 @@ pub(crate) fn assemble(
         warnings.push("no control embeddings were scored: nothing vouches for these scores".into());
     }
     warnings.extend(summaries.warnings);
+    let models = models(request, prepared, &results);
+    let outcomes = outcomes::collect(prepared, &results);
+    let gates = request.suite.gates.resolve(&models, &summaries.summaries);
+    warnings.extend(request.suite.gates.idle(&summaries.summaries));
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         run_id: format!("{}-{}", request.suite.id, key.id),
@@ -66,7 +70,7 @@ pub(crate) fn assemble(
             platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
         },
         seed: request.seed,
-        models: models(request, prepared, &results),
+        models,
         data: data(prepared),
         splits: prepared.audits.clone(),
         confounding: prepared.confounding.clone(),
@@ -76,9 +80,14 @@ pub(crate) fn assemble(
         controls: summaries.controls,
         transfer: results.transfer,
         batch_probes: results.origin,
+        embedding_scores: results.embedding.scores,
+        embedding_totals: results.embedding.totals,
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
         training: request.origin.training.clone(),
         retrieval: request.origin.retrieval.clone(),
+        outcomes,
+        splits_digest: outcomes::splits_digest(prepared),
+        gates: Some(gates),
         warnings,
         ..RunRecord::default()
     };
@@ -97,7 +106,9 @@ fn models(request: &Request, prepared: &Prepared, results: &Results) -> Vec<Mode
     let mut models: Vec<ModelInfo> = prepared
         .tables
         .iter()
-        .map(|table| ModelInfo {
+        .zip(&prepared.corrections)
+        .map(|(table, corrected)| ModelInfo {
+            correction: corrected.as_ref().map(|corrected| corrected.info.clone()),
             name: table.name.clone(),
             kind: ModelKind::Model,
             origin: table.origin.clone(),

@@ -6,6 +6,7 @@ use bench_core::record::{RetrievalRow, Software, Step, TrainingInfo};
 use bench_core::suggest::closest;
 
 use crate::Error;
+use crate::layers::Given;
 use crate::suite::Suite;
 
 /// One embedding table and the name of its model.
@@ -70,6 +71,8 @@ pub struct Request {
     pub suite_text: String,
     /// Dotted keys that flags set.
     pub flags: Vec<String>,
+    /// Keys that a user's file or variables set.
+    pub given: Vec<Given>,
     /// Tables; none to use the suite's simulated data.
     pub embeddings: Vec<Embedding>,
     /// Models that this run trained: their retrieval scores and histories, and what names them.
@@ -93,9 +96,9 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether a flag set this key.
-    pub fn is_flag(&self, key: &str) -> bool {
-        self.flags.iter().any(|f| f == key)
+    /// Whether the user set this key: by a flag, a variable or a file.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.flags.iter().any(|f| f == key) || self.given.iter().any(|given| given.key == key)
     }
 
     /// Checks what flags may have broken.
@@ -112,7 +115,14 @@ impl Request {
         for id in self.suite.splits.paper.iter().chain(&self.suite.splits.strict) {
             bench_eval::split::find(id, &groups)?;
         }
+        // Folds of the user's have names of their own.
+        let rules = self.suite.gates.rules.iter().filter(|rule| !rule.protocols.iter().any(|p| p == "fixed"));
+        for id in rules.flat_map(|rule| &rule.splits) {
+            bench_eval::split::find(id, &groups)?;
+        }
         bench_eval::metric::lookup_all(&self.suite.metrics)?;
+        crate::embedding::chosen(&self.suite.embedding_metrics)?;
+        crate::corrections::parse(&self.suite.corrections)?;
         if self.suite.splits.paper.is_empty()
             && self.suite.splits.strict.is_empty()
             && self.folds.is_none()

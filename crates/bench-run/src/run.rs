@@ -9,18 +9,20 @@ use bench_eval::aggregate::Clusters;
 use bench_eval::batch_probe::{self, ProbeUse};
 use bench_eval::control::{self, Made};
 use bench_eval::metric::Metric;
+use bench_eval::probe::Probe;
 use bench_eval::probe::logistic::LogisticProbe;
 use bench_eval::split::{self, SplitInput};
 use bench_eval::{SplitSet, confounding, metric};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::corrections::{self, Corrected, InFold};
 use crate::key::{self, Key};
 use crate::plan::{self, Step};
 use crate::projection::Map;
 use crate::scoring::{self, PredictionRows, ProbeResult, Subject, Task};
 use crate::store::Store;
-use crate::{Error, Progress, Request, outputs, probes, projection, record, summaries, tables, transfer};
+use crate::{Error, Progress, Request, embedding, outputs, probes, projection, record, summaries, tables, transfer};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub type Render<'a> = dyn Fn(&mut RunRecord) -> Result<Vec<(String, Vec<u8>)>, E
 /// Everything that the later steps need of the first one.
 pub(crate) struct Prepared {
     pub(crate) tables: Vec<Table>,
+    /// The correction of each table, if it is a corrected one.
+    pub(crate) corrections: Vec<Option<Corrected>>,
     pub(crate) sets: Vec<SplitSet>,
     pub(crate) audits: Vec<SplitInfo>,
     pub(crate) confounding: Confounding,
@@ -60,6 +64,13 @@ pub(crate) struct Prepared {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Prepared {
+    /// The correction of a table, if it is fitted anew in every fold.
+    fn refitted(&self, table: usize) -> Option<&Corrected> {
+        self.corrections[table].as_ref().filter(|corrected| corrected.info.refitted)
+    }
+}
+
 /// Results of all scoring steps, by model or control in order.
 #[derive(Default)]
 pub(crate) struct Results {
@@ -67,6 +78,7 @@ pub(crate) struct Results {
     pub(crate) transfer: Vec<Transfer>,
     pub(crate) origin: Vec<BatchProbe>,
     pub(crate) maps: Vec<Map>,
+    pub(crate) embedding: embedding::Measured,
     pub(crate) missing_controls: Vec<(String, String)>,
 }
 
@@ -160,6 +172,7 @@ impl<'a> Runner<'a> {
                 Some(tables::restrict(&mut tables, &folds, &path.display().to_string())?)
             }
         };
+        let (tables, corrections) = corrections::expand(tables, &suite.corrections, Seed(request.seed), self.progress)?;
         let first = &tables[0];
         let layout = &first.treated.layout;
         let label = &first.answers.label;
@@ -225,7 +238,7 @@ impl<'a> Runner<'a> {
         let confounding = confounding::report(layout, label);
         self.end(&Step::Read, start);
         self.tell(&confounding);
-        Ok(Prepared { tables, sets, audits, confounding, clusters, metrics, baseline, warnings })
+        Ok(Prepared { tables, corrections, sets, audits, confounding, clusters, metrics, baseline, warnings })
     }
 
     /// Says how label and origin are entangled, before any score.
@@ -248,10 +261,10 @@ impl<'a> Runner<'a> {
     fn score(&mut self, prepared: &Prepared) -> Result<Results, Error> {
         let mut results = Results::default();
         let first = &prepared.tables[0];
-        for table in &prepared.tables {
+        for (at, table) in prepared.tables.iter().enumerate() {
             for probe in &self.request.suite.probes.ids {
                 let step = Step::Score { model: table.name.clone(), probe: probe.clone() };
-                let result = self.probe(&step, prepared, &table.treated.matrix, &table.answers.label, true)?;
+                let result = self.probe(&step, prepared, &table.treated.matrix, &table.answers.label, Some(at))?;
                 results.probes.push((table.name.clone(), result));
             }
         }
@@ -270,15 +283,21 @@ impl<'a> Runner<'a> {
             };
             for probe in &self.request.suite.probes.ids {
                 let step = Step::Score { model: id.clone(), probe: probe.clone() };
-                let result = self.probe(&step, prepared, matrix, label, false)?;
+                let result = self.probe(&step, prepared, matrix, label, None)?;
                 results.probes.push((id.clone(), result));
             }
         }
-        for table in &prepared.tables {
-            results.transfer.extend(self.transfer(prepared, table)?);
+        for at in 0..prepared.tables.len() {
+            results.transfer.extend(self.transfer(prepared, at)?);
         }
         if self.request.suite.batch_probes.enabled {
             self.origins(prepared, &mut results)?;
+        }
+        if self.request.suite.embedding_metrics.enabled {
+            let settings = &self.request.suite.embedding_metrics;
+            let seed = self.request.seed;
+            results.embedding =
+                self.step(&Step::Embedding, |progress| embedding::measure(prepared, settings, seed, progress))?;
         }
         if self.request.suite.projection.enabled {
             for table in &prepared.tables {
@@ -294,8 +313,10 @@ impl<'a> Runner<'a> {
         prepared: &Prepared,
         matrix: &Matrix,
         label: &Factor,
-        detailed: bool,
+        table: Option<usize>,
     ) -> Result<ProbeResult, Error> {
+        let detailed = table.is_some();
+        let corrected = table.and_then(|at| prepared.refitted(at));
         let Step::Score { model, probe: id } = step else { return Ok(ProbeResult::default()) };
         let first = &prepared.tables[0];
         let layout = &first.treated.layout;
@@ -339,8 +360,9 @@ impl<'a> Runner<'a> {
                     continue;
                 }
                 let probe = probes::probe(settings, id, standardise)?;
-                let part =
-                    scoring::score(task, subject, probe.as_ref(), &mine, &|d, t| progress.tick(d, t), rows.as_mut())?;
+                let in_fold = corrected.map(|corrected| InFold { inner: probe.as_ref(), corrected, label });
+                let probe = in_fold.as_ref().map_or(probe.as_ref(), |probe| probe as &dyn Probe);
+                let part = scoring::score(task, subject, probe, &mine, &|d, t| progress.tick(d, t), rows.as_mut())?;
                 result.append(part);
             }
             if let Some(rows) = rows {
@@ -350,7 +372,9 @@ impl<'a> Runner<'a> {
         })
     }
 
-    fn transfer(&mut self, prepared: &Prepared, table: &Table) -> Result<Vec<Transfer>, Error> {
+    fn transfer(&mut self, prepared: &Prepared, at: usize) -> Result<Vec<Transfer>, Error> {
+        let table = &prepared.tables[at];
+        let corrected = prepared.refitted(at);
         let settings = &self.request.suite.probes;
         let most = self.request.suite.splits.max_test_rows;
         let seed = Seed(self.request.seed);
@@ -365,11 +389,15 @@ impl<'a> Runner<'a> {
             let mut cells = Vec::new();
             for id in &settings.ids {
                 let probe = probes::probe(settings, id, probes::standardises(settings, id, "strict"))?;
+                let label = &table.answers.label;
+                let in_fold = corrected.map(|corrected| InFold { inner: probe.as_ref(), corrected, label });
+                let probe = in_fold.as_ref().map_or(probe.as_ref(), |probe| probe as &dyn Probe);
                 cells.extend(transfer::table(
                     task,
                     &table.name,
                     &table.treated.matrix,
-                    probe.as_ref(),
+                    probe,
+                    corrected.is_some(),
                     (seed, most),
                     &|d, t| progress.tick(d, t),
                 )?);

@@ -4,22 +4,28 @@ use bench_core::record::Setting;
 use serde_json::Value;
 
 use crate::Request;
+use crate::layers::Given;
 
-/// Every resolved value: `default`, `suite` or `flag`.
+/// One resolved value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// Dotted key.
+    pub key: String,
+    /// Value as text.
+    pub value: String,
+    /// `default`, `suite`, `preset`, `user file`, `environment` or `flag`.
+    pub origin: &'static str,
+    /// File and line, or variable.
+    pub place: Option<String>,
+}
+
+/// Every resolved value for the record.
 pub fn resolve(request: &Request) -> Vec<Setting> {
-    let mut settings = Vec::new();
-    let resolved = serde_json::to_value(&request.suite).unwrap_or(Value::Null);
-    let written = toml::from_str::<toml::Value>(&request.suite_text)
-        .ok()
-        .and_then(|v| serde_json::to_value(v).ok())
-        .unwrap_or(Value::Null);
-    walk("", &resolved, Some(&written), request, &mut settings);
+    let mut settings: Vec<Setting> = explain(request)
+        .into_iter()
+        .map(|r| Setting { key: r.key, value: r.value, origin: r.origin.to_owned() })
+        .collect();
     let flag = |key: &str, value: String| Setting { key: key.into(), value, origin: "flag".into() };
-    settings.push(Setting {
-        key: "seed".into(),
-        value: request.seed.to_string(),
-        origin: if request.seed == 0 { "default" } else { "flag" }.into(),
-    });
     for embedding in &request.embeddings {
         settings.push(flag(&format!("embeddings.{}", embedding.name), embedding.path.display().to_string()));
     }
@@ -31,31 +37,66 @@ pub fn resolve(request: &Request) -> Vec<Setting> {
     settings
 }
 
-fn walk(prefix: &str, value: &Value, written: Option<&Value>, request: &Request, settings: &mut Vec<Setting>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                // Prose has its own place in the record.
-                if prefix.is_empty() && ["essay", "citation", "title"].contains(&key.as_str()) {
-                    continue;
-                }
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                walk(&path, value, written.and_then(|w| w.get(key)), request, settings);
-            }
+/// Every value of the suite and the seed, with the origin of each.
+pub fn explain(request: &Request) -> Vec<Resolved> {
+    let origins = Origins { flags: &request.flags, given: &request.given, text: "suite" };
+    let resolved = serde_json::to_value(&request.suite).unwrap_or(Value::Null);
+    let mut found = origins.of("", &resolved, &request.suite_text);
+    // Prose has its own place in the record.
+    found.retain(|r| !["essay", "citation", "title"].contains(&r.key.as_str()));
+    found.push(origins.one("seed", request.seed.to_string(), false));
+    found
+}
+
+/// Who may have set a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Origins<'a> {
+    /// Keys that flags set.
+    pub flags: &'a [String],
+    /// Keys that a user's file or variables set.
+    pub given: &'a [Given],
+    /// What the text is: `suite` or `preset`.
+    pub text: &'static str,
+}
+
+impl Origins<'_> {
+    /// Every leaf of a value, its keys behind `prefix`; `text` is the TOML that it was read from.
+    pub fn of(&self, prefix: &str, value: &Value, text: &str) -> Vec<Resolved> {
+        let written = toml::from_str::<toml::Value>(text).ok().and_then(|v| serde_json::to_value(v).ok());
+        let mut found = Vec::new();
+        self.walk(prefix, value, written.as_ref(), &mut found);
+        found
+    }
+
+    /// One value; `written` says whether the text has it.
+    pub fn one(&self, key: &str, value: String, written: bool) -> Resolved {
+        let covers = |set: &str| key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with('.'));
+        if self.flags.iter().any(|flag| covers(flag)) {
+            return Resolved { key: key.to_owned(), value, origin: "flag", place: None };
         }
-        Value::Null => {}
-        other => {
-            let by_flag = request.flags.iter().any(|f| prefix == f || prefix.starts_with(&format!("{f}.")));
-            let origin = match (by_flag, written) {
-                (true, _) => "flag",
-                (false, Some(_)) => "suite",
-                (false, None) => "default",
-            };
-            let value = match other {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            settings.push(Setting { key: prefix.to_owned(), value, origin: origin.to_owned() });
+        if let Some(given) = self.given.iter().rev().find(|given| covers(&given.key)) {
+            let (origin, place) = (given.layer.word(), Some(given.layer.place()));
+            return Resolved { key: key.to_owned(), value, origin, place };
+        }
+        Resolved { key: key.to_owned(), value, origin: if written { self.text } else { "default" }, place: None }
+    }
+
+    fn walk(&self, prefix: &str, value: &Value, written: Option<&Value>, found: &mut Vec<Resolved>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    self.walk(&path, value, written.and_then(|w| w.get(key)), found);
+                }
+            }
+            Value::Null => {}
+            other => {
+                let text = match other {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                found.push(self.one(prefix, text, written.is_some()));
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub fn options(suite: &Suite, request: &Request, name: Option<&str>) -> ReadOpti
     let control = match &columns.control {
         None => defaults.control,
         Some(control) => match control.column.as_slice() {
-            [one] if request.is_flag("columns.control") || control.value != NEGATIVE_CONTROL => {
+            [one] if request.is_given("columns.control") || control.value != NEGATIVE_CONTROL => {
                 ControlRef::Is { column: one.clone(), value: control.value.clone() }
             }
             candidates => ControlRef::Guess(candidates.to_vec()),
@@ -30,7 +30,7 @@ pub fn options(suite: &Suite, request: &Request, name: Option<&str>) -> ReadOpti
     let select = &suite.select;
     // Folds given by the user choose the rows; the suite's choice of labels would fight them.
     let by_folds = request.folds.is_some();
-    let keep = |key: &str| !by_folds || request.is_flag(key);
+    let keep = |key: &str| !by_folds || request.is_given(key);
     ReadOptions {
         name: name.map(str::to_owned),
         columns: Columns {

@@ -15,7 +15,7 @@ use bench_eval::{Error, Fold, Role, SplitSet};
 use crate::scoring::Task;
 
 /// The table of one model and probe; empty without at least two sources. `most` is the number of
-/// rows that may be tested.
+/// rows that may be tested; `whole` hands the probe all rows even where a fold uses few of them.
 ///
 /// # Errors
 /// A probe that cannot run at all.
@@ -24,6 +24,7 @@ pub fn table(
     model: &str,
     matrix: &Matrix,
     probe: &dyn Probe,
+    whole: bool,
     (seed, most): (Seed, usize),
     tick: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Transfer>, Error> {
@@ -62,7 +63,7 @@ pub fn table(
         .collect();
     off_diagonal(task, matrix, probe, source, &pairs, &mut cells, tick)?;
     for (pair, cell) in pairs.iter().zip(&mut cells).filter(|(p, _)| p.train == p.test && p.reason.is_none()) {
-        within(task, matrix, probe, source, pair, cell)?;
+        within(task, matrix, probe, whole, source, pair, cell)?;
     }
     Ok(cells)
 }
@@ -120,11 +121,13 @@ fn within(
     task: Task<'_>,
     matrix: &Matrix,
     probe: &dyn Probe,
+    whole: bool,
     source: &Factor,
     pair: &TransferPair,
     cell: &mut Transfer,
 ) -> Result<(), Error> {
-    let rows: Vec<u32> = (0..source.len()).filter(|&r| source.name(r) == pair.train).map(|r| r as u32).collect();
+    let rows: Vec<u32> =
+        (0..source.len()).filter(|&r| whole || source.name(r) == pair.train).map(|r| r as u32).collect();
     let part = matrix.take(&rows);
     let class: Vec<u32> = rows.iter().map(|&r| task.label.codes[r as usize]).collect();
     let folds: Vec<Fold> = pair

@@ -8,8 +8,8 @@ Nothing is computed here but the two values of epsilon between which the recipe 
 inverse normal transformation, and after Harmony (harmonypy 0.0, 300 clusters, 20 rounds, by plate). `orf` and
 `efficientnet`: features before and after sphering on controls and Harmony.
 
-Tolerances: MAD and INT 1e-5 where a value is not tied with another (the recipe stores 32 bits after each step), 0.02 where
-it is (ranks are drawn). Harmony starts at random: compared is the correlation of what it added.
+Tolerances: MAD and INT 1e-5 where a value is not tied with another (the recipe stores 32 bits after each step); a tied one
+has any of the scores of its tie (ranks are drawn). Harmony starts at random: compared is the correlation of what it added.
 """
 
 import json

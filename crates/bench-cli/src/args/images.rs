@@ -44,9 +44,9 @@ pub(crate) struct EmbedArgs {
     /// Name in file names and tables [default: that of the weights]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Where to compute: auto, cpu or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub(crate) device: String,
+    /// Where to compute: auto, cpu or cuda:N [default: auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
     /// Leave out images that cannot be read, and list them, instead of stopping at the first
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
@@ -110,11 +110,21 @@ pub(crate) struct RetrieveArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
     /// List public data sets that the program knows
+    #[command(before_long_help = "\
+Examples:
+  bench data list
+  bench data list --json
+  bench data list | grep TARGET2")]
     List(DataListArgs),
     /// Print licence, citation, plates, layout and bad plates of a data set
+    #[command(before_long_help = "\
+Examples:
+  bench data show cpg0016-target2
+  bench data show cpg0016-jump --json
+  bench data show rxrx1")]
     Show(DataShowArgs),
     /// Fetch tables, profiles or images of a public data set; goes on where it stopped
-    #[command(after_help = "\
+    #[command(before_long_help = "\
 Examples:
   bench data fetch cpg0016-target2 --out jump
   bench data fetch cpg0016-target2 --what images --sites-per-well paper --dry-run --out jump
@@ -123,19 +133,39 @@ Examples:
 Exit code 5: some objects failed, and are listed.")]
     Fetch(Box<super::FetchArgs>),
     /// Put tables of embeddings of several parts together
+    #[command(before_long_help = "\
+Examples:
+  bench data merge part1/emm.parquet part2/emm.parquet --out emm.parquet
+  bench data merge part*/emm.parquet --out emm.parquet
+  bench data merge part*/emm-backbone.parquet --out emm-backbone.parquet")]
     Merge(super::MergeArgs),
     /// Join fetched profiles with what is in the wells, as one table for `bench score`
+    #[command(before_long_help = "\
+Examples:
+  bench data table jump --out profiles.parquet
+  bench data table jump --what profiles --out profiles.parquet
+  bench data table jump --what embeddings/NAME --out embeddings.parquet")]
     Table(super::DataTableArgs),
     /// Simulate Cell Painting plates; every output says that it is simulated
-    #[command(after_help = "\
+    #[command(before_long_help = "\
 Examples:
   bench data simulate --out plates
   bench data simulate --preset smoke --dials 0 --out none
   bench data simulate --dials 0 --dial source.gain=1 --dial batch.staining=0.5 --out gain")]
     Simulate(SimulateArgs),
     /// Convert raw images to those of a benchmark: crop, scale to 8 bits, measure, pack
+    #[command(before_long_help = "\
+Examples:
+  bench data prepare raw --out plates
+  bench data prepare raw --sites-per-well paper --shard 1/8 --out plates
+  bench data prepare files.csv --recipe bray --format png --skip-unreadable --out plates")]
     Prepare(PrepareArgs),
     /// Compare files with their digests, decode every image, and list what cannot be used
+    #[command(before_long_help = "\
+Examples:
+  bench data verify plates
+  bench data verify jump
+  bench data verify plates > problems.tsv")]
     Verify(VerifyArgs),
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bench_run::produce::fetch::Shard;
 use bench_run::produce::{EmbedRequest, EvaluationCrops, Network, embed_plates, keep_freed_memory, train_models};
-use bench_run::{Error, Progress};
+use bench_run::{Error, Layers, Progress};
 
 use crate::args::{EmbedArgs, OutputArgs, TrainOnlyArgs};
 use crate::cmd::produce;
@@ -16,10 +16,10 @@ use crate::progress::Terminal;
 const PRESET: &str = "demo";
 
 /// `bench train`.
-pub(crate) fn train(args: TrainOnlyArgs, output: &OutputArgs) -> Result<i32, Error> {
+pub(crate) fn train(args: TrainOnlyArgs, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     keep_freed_memory();
     let id = args.train.preset.clone().unwrap_or_else(|| PRESET.to_owned());
-    let production = produce::of_preset(&id, args.train)?;
+    let production = produce::of_preset(&id, args.train, layers)?;
     let out = args.out.unwrap_or_else(|| Path::new("reports").join("models").join(&production.preset.id));
     if args.dry_run {
         println!("preset {}, weights to {}", production.preset.id, out.display());
@@ -45,7 +45,7 @@ pub(crate) fn train(args: TrainOnlyArgs, output: &OutputArgs) -> Result<i32, Err
 }
 
 /// `bench embed`.
-pub(crate) fn embed(args: EmbedArgs, output: &OutputArgs) -> Result<i32, Error> {
+pub(crate) fn embed(args: EmbedArgs, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     keep_freed_memory();
     let network = Network::parse(&args.model);
     let stem = Path::new(&args.model).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -57,7 +57,7 @@ pub(crate) fn embed(args: EmbedArgs, output: &OutputArgs) -> Result<i32, Error> 
         shard: args.shard.as_deref().map(Shard::parse).transpose()?.unwrap_or_default(),
         crops: crops(&args.crops)?,
         batch: args.batch as usize,
-        device: produce::device(&args.device)?,
+        device: produce::device(args.device.as_deref(), layers)?,
         policy: produce::policy(args.skip_unreadable),
         out: args.out,
     };

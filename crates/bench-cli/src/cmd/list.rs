@@ -9,7 +9,21 @@ use crate::cmd::produce;
 use crate::exit;
 
 /// Kinds that are listed.
-const KINDS: [&str; 8] = ["suites", "presets", "manifests", "splits", "probes", "metrics", "retrieval", "controls"];
+const KINDS: [&str; 13] = [
+    "suites",
+    "presets",
+    "manifests",
+    "splits",
+    "probes",
+    "metrics",
+    "embedding-metrics",
+    "corrections",
+    "chains",
+    "retrieval",
+    "controls",
+    "losses",
+    "encoders",
+];
 
 fn cards(kind: &str) -> Vec<&'static Card> {
     match kind {
@@ -20,8 +34,12 @@ fn cards(kind: &str) -> Vec<&'static Card> {
         }
         "probes" => vec![&bench_eval::probe::logistic::CARD, &bench_eval::probe::knn::CARD],
         "metrics" => bench_eval::metric::CARDS.to_vec(),
+        "embedding-metrics" => bench_eval::embedding::metrics().map(|metric| &metric.card().card).collect(),
+        "corrections" => bench_correct::registry::cards().map(|card| &card.card).collect(),
         "retrieval" => bench_eval::retrieval::CARDS.to_vec(),
         "controls" => bench_eval::control::CONTROLS.iter().map(|control| control.card()).collect(),
+        "losses" => produce::losses(),
+        "encoders" => produce::encoders(),
         _ => Vec::new(),
     }
 }
@@ -36,8 +54,10 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
     let kinds: Vec<&str> = match &args.kind {
         None => KINDS.to_vec(),
         Some(kind) => {
-            let plural = if kind.ends_with('s') { kind.clone() } else { format!("{kind}s") };
-            let known = KINDS.iter().find(|k| **k == plural).ok_or_else(|| Error::Usage {
+            let kind = kind.as_str();
+            let named =
+                |k: &&&str| **k == kind || k.strip_suffix('s') == Some(kind) || k.strip_suffix("es") == Some(kind);
+            let known = KINDS.iter().find(named).ok_or_else(|| Error::Usage {
                 message: format!("unknown kind `{kind}`"),
                 hint: Some(match suggest::closest(kind, KINDS) {
                     Some(meant) => format!("did you mean `{meant}`?"),
@@ -55,6 +75,9 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
             }
             "presets" => produce::presets()?,
             "manifests" => manifest::embedded().iter().map(|m| (m.id.clone(), m.title.clone())).collect(),
+            "chains" => {
+                bench_correct::presets::PRESETS.iter().map(|p| (p.name.to_owned(), p.what.to_owned())).collect()
+            }
             kind => cards(kind).iter().map(|card| (card.id.to_owned(), card.title.to_owned())).collect(),
         };
         if args.json {
@@ -81,6 +104,10 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         print!("{text}");
         return Ok(exit::DONE);
     }
+    if let Some(preset) = bench_correct::presets::lookup(&args.id) {
+        println!("{}\n\n{}\n\nchain        {}", preset.name, preset.what, preset.chain);
+        return Ok(exit::DONE);
+    }
     let known = all();
     let by_alias = bench_eval::split::find(&args.id, &[]).ok().map(|split| split.rule.card());
     let by_family = bench_eval::metric::card(&args.id).ok();
@@ -94,8 +121,11 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
             }),
         });
     };
+    let defaults = defaults(card.id);
     if args.json {
-        println!("{}", serde_json::json!(card));
+        let mut value = serde_json::json!(card);
+        value["defaults"] = serde_json::json!(defaults);
+        println!("{value}");
         return Ok(exit::DONE);
     }
     println!("{} ({})\n\n{}\n", card.title, card.id, card.what);
@@ -106,7 +136,82 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         ("cannot show", card.limits),
         ("reference", card.reference),
     ] {
+        if !text.is_empty() && text != "none" {
+            println!("{heading:<12} {text}");
+        }
+    }
+    for (heading, text) in facts(card.id) {
         println!("{heading:<12} {text}");
     }
+    let mut heading = "defaults";
+    for (key, value) in defaults {
+        println!("{heading:<12} {key} = {value}");
+        heading = "";
+    }
     Ok(exit::DONE)
+}
+
+/// What cards of embedding metrics and corrections have beside the common headings.
+fn facts(id: &str) -> Vec<(&'static str, String)> {
+    if let Some(metric) = bench_eval::embedding::metrics().find(|metric| metric.card().card.id == id) {
+        let card = metric.card();
+        let anchors = [("best", card.best), ("worst", card.worst)];
+        let anchors =
+            anchors.into_iter().filter(|(_, name)| !name.is_empty()).map(|(key, name)| (key, name.to_owned()));
+        return [("side", card.side.word().to_owned()), ("dialect", card.dialect.to_owned())]
+            .into_iter()
+            .chain(anchors)
+            .collect();
+    }
+    let Ok(kind) = bench_correct::registry::lookup(id) else { return Vec::new() };
+    let card = kind.card;
+    let scope = match card.scope {
+        bench_correct::Scope::All => "all rows of the fit",
+        bench_correct::Scope::Controls => "negative controls",
+        bench_correct::Scope::Chosen => "negative controls or all rows, by the parameter `on`",
+    };
+    let unseen = if card.transductive { "no: transductive" } else { "yes" };
+    let mut facts =
+        vec![("fitted on", scope.to_owned()), ("unseen rows", unseen.to_owned()), ("dialect", card.dialect.to_owned())];
+    for parameter in card.parameters {
+        facts.push((
+            "parameter",
+            format!("{}={}: {}; {}", parameter.name, parameter.default, parameter.values, parameter.what),
+        ));
+    }
+    facts
+}
+
+/// Settings of an id and their defaults, in order; none for what has nothing to set.
+fn defaults(id: &str) -> Vec<(String, String)> {
+    let splits = bench_run::suite::Splits::default();
+    let value = match id {
+        "logreg" => serde_json::to_value(bench_eval::probe::logistic::LogisticSettings::default()).ok(),
+        "knn" => serde_json::to_value(bench_eval::probe::knn::KnnSettings::default()).ok(),
+        id if cards("retrieval").iter().any(|card| card.id == id) => {
+            serde_json::to_value(bench_eval::retrieval::Settings::default()).ok()
+        }
+        id if bench_eval::split::RULES.iter().any(|rule| rule.card().id == id) => {
+            let (repeats, share) = (splits.repeats, splits.test_fraction);
+            Some(serde_json::json!({ "repeats": repeats, "test-fraction": share }))
+        }
+        id => produce::defaults(id),
+    };
+    let mut found = Vec::new();
+    flatten("", &value.unwrap_or_default(), &mut found);
+    found
+}
+
+/// Dotted keys and values.
+fn flatten(prefix: &str, value: &serde_json::Value, found: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, found);
+            }
+        }
+        serde_json::Value::Null => {}
+        other => found.push((prefix.to_owned(), other.to_string())),
+    }
 }

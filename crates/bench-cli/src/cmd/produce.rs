@@ -1,42 +1,82 @@
 //! Training and embedding before scoring, where no tables are given.
 
 #[cfg(feature = "train")]
-pub(crate) use with_networks::{device, dry, make, of_preset, policy, preset_text, presets, production};
+pub(crate) use with_networks::{
+    cache, defaults, device, dry, encoders, explain, losses, make, of_preset, policy, preset_text, presets, production,
+};
 #[cfg(not(feature = "train"))]
-pub(crate) use without_networks::{dry, make, preset_text, presets, production};
+pub(crate) use without_networks::{defaults, dry, encoders, explain, losses, make, preset_text, presets, production};
 
 #[cfg(feature = "train")]
 mod with_networks {
     use std::io::Write;
+    use std::path::PathBuf;
 
+    pub(crate) use bench_run::produce::kinds::{defaults, encoders, losses};
     use bench_run::produce::{DeviceChoice, EMBEDDED, Policy, Preset, Production, cache_folder, produce, steps};
-    use bench_run::{Error, Progress, Request, plan};
+    use bench_run::settings::{Origins, Resolved};
+    use bench_run::{Error, Layers, Progress, Request, plan};
 
     use crate::args::TrainArgs;
     use crate::exit;
 
     /// What is to be made for this request; nothing if the suite trains nothing and no preset is given.
-    pub(crate) fn production(request: &Request, args: TrainArgs) -> Result<Option<Production>, Error> {
+    pub(crate) fn production(request: &Request, args: TrainArgs, layers: &Layers) -> Result<Option<Production>, Error> {
         let Some(id) = args.preset.clone().or(request.suite.data.preset.clone()) else { return Ok(None) };
-        of_preset(&id, args).map(Some)
+        of_preset(&id, args, layers).map(Some)
     }
 
     /// What a preset makes with these options.
-    pub(crate) fn of_preset(id: &str, args: TrainArgs) -> Result<Production, Error> {
-        let mut preset = Preset::load(id)?;
+    pub(crate) fn of_preset(id: &str, args: TrainArgs, layers: &Layers) -> Result<Production, Error> {
+        let (mut preset, ..) = Preset::load_with(id, layers)?;
+        flags(&mut preset, &args)?;
+        let policy = policy(args.skip_unreadable);
+        let device = device(args.device.as_deref(), layers)?;
+        Ok(Production { preset, data: args.data, device, cache: cache(args.cache, layers)?, policy })
+    }
+
+    /// Applies flags to a preset; returns the keys that they set.
+    fn flags(preset: &mut Preset, args: &TrainArgs) -> Result<Vec<String>, Error> {
+        let mut set = Vec::new();
         if !args.models.is_empty() {
             preset.keep(&args.models)?;
+            set.push("preset.models".to_owned());
         }
         if let Some(count) = args.train_seeds {
             let first = preset.seeds[0];
             preset.seeds = (0..u64::from(count)).map(|i| first + i).collect();
+            set.push("preset.seeds".to_owned());
         }
-        let cache = match args.cache {
-            Some(folder) => folder,
-            None => cache_folder()?,
-        };
-        let policy = policy(args.skip_unreadable);
-        Ok(Production { preset, data: args.data, device: device(&args.device)?, cache, policy })
+        Ok(set)
+    }
+
+    /// The folder of the cache: the flag's, the user's, or where it is by default.
+    pub(crate) fn cache(flag: Option<PathBuf>, layers: &Layers) -> Result<PathBuf, Error> {
+        match flag.or_else(|| layers.text("cache").map(|(path, _)| path.into())) {
+            Some(folder) => Ok(folder),
+            None => cache_folder(),
+        }
+    }
+
+    /// The values of device, cache and preset that a run would have, and where they are from.
+    pub(crate) fn explain(request: &Request, args: TrainArgs, layers: &Layers) -> Result<Vec<Resolved>, Error> {
+        let given = layers.given();
+        let mut set: Vec<String> = args.device.iter().map(|_| "device".to_owned()).collect();
+        set.extend(args.cache.iter().map(|_| "cache".to_owned()));
+        let own = Origins { flags: &set, given: &given, text: "suite" };
+        let device = device(args.device.as_deref(), layers)?;
+        let mut found = vec![
+            own.one("device", device.to_string(), false),
+            own.one("cache", cache(args.cache.clone(), layers)?.display().to_string(), false),
+        ];
+        let Some(id) = args.preset.clone().or(request.suite.data.preset.clone()) else { return Ok(found) };
+        let (mut preset, text, given) = Preset::load_with(&id, layers)?;
+        let set = flags(&mut preset, &args)?;
+        let origins = Origins { flags: &set, given: &given, text: "preset" };
+        let value = serde_json::to_value(&preset)
+            .map_err(|error| Error::Usage { message: format!("preset `{id}` cannot be shown: {error}"), hint: None })?;
+        found.extend(origins.of("preset", &value, &text));
+        Ok(found)
     }
 
     /// Ids and titles of the presets.
@@ -49,8 +89,10 @@ mod with_networks {
         EMBEDDED.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
     }
 
-    /// Reads the name of a device.
-    pub(crate) fn device(text: &str) -> Result<DeviceChoice, Error> {
+    /// The device: the flag's, the user's, or the best there is.
+    pub(crate) fn device(flag: Option<&str>, layers: &Layers) -> Result<DeviceChoice, Error> {
+        let set = layers.text("device").map(|(device, _)| device);
+        let text = flag.map(str::to_owned).or(set).unwrap_or_else(|| "auto".to_owned());
         text.parse().map_err(|error: bench_run::produce::DeviceError| Error::Usage {
             message: error.to_string(),
             hint: Some("devices are auto, cpu and cuda:N".into()),
@@ -92,7 +134,8 @@ mod with_networks {
 
 #[cfg(not(feature = "train"))]
 mod without_networks {
-    use bench_run::{Error, Progress, Request};
+    use bench_run::settings::Resolved;
+    use bench_run::{Error, Layers, Progress, Request};
 
     use crate::args::TrainArgs;
 
@@ -100,7 +143,7 @@ mod without_networks {
     pub(crate) enum Production {}
 
     /// Refuses presets: this program was built without networks.
-    pub(crate) fn production(request: &Request, args: TrainArgs) -> Result<Option<Production>, Error> {
+    pub(crate) fn production(request: &Request, args: TrainArgs, _: &Layers) -> Result<Option<Production>, Error> {
         match args.preset.as_ref().or(request.suite.data.preset.as_ref()) {
             None => Ok(None),
             Some(_) => Err(Error::Usage {
@@ -108,6 +151,26 @@ mod without_networks {
                 hint: Some("build it with the feature `train`, or give `--embeddings FILE`".into()),
             }),
         }
+    }
+
+    /// There is nothing to train, so nothing is set.
+    pub(crate) fn explain(_: &Request, _: TrainArgs, _: &Layers) -> Result<Vec<Resolved>, Error> {
+        Ok(vec![])
+    }
+
+    /// There are none.
+    pub(crate) fn losses() -> Vec<&'static bench_core::Card> {
+        vec![]
+    }
+
+    /// There are none.
+    pub(crate) fn encoders() -> Vec<&'static bench_core::Card> {
+        vec![]
+    }
+
+    /// There are none.
+    pub(crate) fn defaults(_: &str) -> Option<serde_json::Value> {
+        None
     }
 
     /// There are none.

@@ -1,7 +1,9 @@
 //! `bench report`: every file that is a function of the record.
 
+use std::path::{Path, PathBuf};
+
 use bench_core::{Card, RunRecord, atomic};
-use bench_run::{Error, outputs};
+use bench_run::{Error, outputs, score_table};
 
 use super::list;
 use crate::args::ReportArgs;
@@ -41,15 +43,19 @@ fn cards(record: &RunRecord) -> Vec<Card> {
     cards
 }
 
+/// The record of a run folder, or of a file, and the folder that it is in.
+pub(crate) fn load(run: &Path) -> Result<(RunRecord, PathBuf), Error> {
+    let path = if run.is_dir() { run.join("record.json") } else { run.to_owned() };
+    let record = outputs::read_record(&path)?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((record, folder.to_owned()))
+}
+
 /// Writes the files of a finished run again.
 pub(crate) fn run(args: &ReportArgs) -> Result<i32, Error> {
-    let path = if args.run.is_dir() { args.run.join("record.json") } else { args.run.clone() };
-    let mut record = outputs::read_record(&path)?;
-    let folder = match (&args.out, path.parent()) {
-        (Some(out), _) => out.clone(),
-        (None, Some(parent)) => parent.to_owned(),
-        (None, None) => ".".into(),
-    };
+    let (mut record, folder) = load(&args.run)?;
+    let folder = args.out.clone().unwrap_or(folder);
+    score_table::write(&folder, &record.scores)?;
     for (name, bytes) in render(&mut record)? {
         let path = folder.join(name);
         atomic::write(&path, &bytes).map_err(|source| Error::Write { path, source })?;

@@ -4,8 +4,7 @@ use std::io::Write;
 
 use bench_core::RunRecord;
 use bench_core::record::ModelKind;
-use bench_run::suite::Suite;
-use bench_run::{Done, Embedding, Error, Progress, Request, key, plan};
+use bench_run::{Done, Embedding, Error, Layers, Progress, Request, key, plan};
 
 use crate::args::{OutputArgs, RunArgs, ScoreArgs, TrainArgs};
 use crate::cmd::produce;
@@ -13,7 +12,7 @@ use crate::progress::Terminal;
 use crate::{exit, overrides, software};
 
 /// `bench run`: a suite with models that it trains, with its own data, or with tables that are given.
-pub(crate) fn run(args: RunArgs, output: &OutputArgs) -> Result<i32, Error> {
+pub(crate) fn run(args: RunArgs, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     if args.score.suite.is_none() {
         return Err(Error::Usage {
             message: "`bench run` needs a suite".into(),
@@ -33,26 +32,26 @@ pub(crate) fn run(args: RunArgs, output: &OutputArgs) -> Result<i32, Error> {
             hint: Some("tables that are given are scored as they are; nothing is trained".into()),
         });
     }
-    execute(args.score, Some(args.train), output)
+    execute(args.score, Some(args.train), layers, output)
 }
 
 /// `bench score`: tables that are given; the suite is `generic` unless named.
-pub(crate) fn score(args: ScoreArgs, output: &OutputArgs) -> Result<i32, Error> {
+pub(crate) fn score(args: ScoreArgs, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     if args.embeddings.is_empty() {
         return Err(Error::Usage {
             message: "`bench score` needs a table".into(),
             hint: Some("give `--embeddings FILE`; `bench run --suite smoke` needs none".into()),
         });
     }
-    execute(args, None, output)
+    execute(args, None, layers, output)
 }
 
-fn execute(args: ScoreArgs, train: Option<TrainArgs>, output: &OutputArgs) -> Result<i32, Error> {
+fn execute(args: ScoreArgs, train: Option<TrainArgs>, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     let progress = Terminal::new(output.quiet, output.no_progress);
     let (dry_run, json) = (args.dry_run, args.json);
-    let mut request = request(args)?;
+    let mut request = request(args, layers)?;
     let production = match train {
-        Some(train) if request.embeddings.is_empty() => produce::production(&request, train)?,
+        Some(train) if request.embeddings.is_empty() => produce::production(&request, train, layers)?,
         _ => None,
     };
     if let Some(production) = &production {
@@ -88,22 +87,33 @@ fn execute(args: ScoreArgs, train: Option<TrainArgs>, output: &OutputArgs) -> Re
     Ok(code)
 }
 
-fn request(args: ScoreArgs) -> Result<Request, Error> {
-    let (mut suite, suite_text) = Suite::load(args.suite.as_deref().unwrap_or("generic"))?;
+/// What these options ask for, over the user's settings.
+pub(crate) fn request(args: ScoreArgs, layers: &Layers) -> Result<Request, Error> {
+    let (mut suite, suite_text, mut given) = layers.suite(args.suite.as_deref().unwrap_or("generic"))?;
     let mut flags = overrides::table(&mut suite, &args.table)?;
     flags.extend(overrides::scoring(&mut suite, &args.scoring)?);
+    let mut seed = 0;
+    if let Some((value, from)) = layers.number("seed", 0..=u64::MAX)? {
+        seed = value;
+        given.push(from);
+    }
+    if let Some(value) = args.scoring.seed {
+        seed = value;
+        flags.push("seed".into());
+    }
     let embeddings = args.embeddings.iter().map(|text| Embedding::parse(text)).collect::<Result<_, _>>()?;
     let request = Request {
         suite,
         suite_text,
         flags,
+        given,
         embeddings,
         origin: bench_run::Origin::default(),
         metadata: args.table.metadata,
         array: args.table.array,
         common_rows: args.table.common_rows,
         folds: args.scoring.folds,
-        seed: args.scoring.seed,
+        seed,
         out: args.out,
         // Where the program lies on this machine is nobody's business.
         command: std::iter::once("bench".to_owned()).chain(std::env::args().skip(1)).collect(),

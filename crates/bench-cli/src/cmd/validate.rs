@@ -1,20 +1,20 @@
 //! `bench validate`: how a table is understood, and every breach with row and column.
 
 use bench_data::Report;
-use bench_run::suite::Suite;
-use bench_run::{Error, Request, tables};
+use bench_run::{Error, Layers, Request, tables};
 
 use crate::args::ValidateArgs;
 use crate::{exit, overrides, software};
 
 /// Explains one table.
-pub(crate) fn run(args: &ValidateArgs) -> Result<i32, Error> {
-    let (mut suite, suite_text) = Suite::load(args.suite.as_deref().unwrap_or("generic"))?;
+pub(crate) fn run(args: &ValidateArgs, layers: &Layers) -> Result<i32, Error> {
+    let (mut suite, suite_text, given) = layers.suite(args.suite.as_deref().unwrap_or("generic"))?;
     let flags = overrides::table(&mut suite, &args.table)?;
     let request = Request {
         suite,
         suite_text,
         flags,
+        given,
         origin: bench_run::Origin::default(),
         embeddings: Vec::new(),
         metadata: args.table.metadata.clone(),

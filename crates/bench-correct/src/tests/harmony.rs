@@ -51,7 +51,7 @@ fn both_dialects_end_where_two_seeds_of_the_package_do() {
                 let seeds = numbers(&run["last"]);
                 let (lowest, highest) = seeds.iter().fold((f64::MAX, 0.0_f64), |(l, h), &v| (l.min(v), h.max(v)));
                 // The best of three starts: some starts of either program end in a worse optimum.
-                let (mut best, mut last) = (0.0_f64, f64::MAX);
+                let (mut best, mut first, mut last) = (0.0_f64, f64::MAX, f64::MAX);
                 for seed in 0..3 {
                     let input = FitInput { matrix: &matrix, origin: &origin, covariate: None, seed: Seed(seed) };
                     let (fitted, ours) = chain.fit_apply(&input).unwrap();
@@ -64,16 +64,18 @@ fn both_dialects_end_where_two_seeds_of_the_package_do() {
                         })
                         .fold(1.0, f64::min);
                     best = best.max(least);
-                    last = last.min(objectives(fitted.notes()).1);
-                    println!("{what}: {}", fitted.notes()[0]);
+                    let (start, end) = objectives(fitted.notes());
+                    (first, last) = (first.min(start), last.min(end));
                 }
                 println!("{what}: correlation {best:.5}, objective {last:.4} in {lowest:.4} to {highest:.4}");
                 let between = run["between_seeds"].as_f64().unwrap();
                 assert!(best > between.min(0.99), "{what}: correlation {best}, between seeds of harmonypy {between}");
-                assert!(
-                    last > 0.95 * lowest && last < 1.05 * highest,
-                    "{what}: objective {last}, {lowest} to {highest}"
-                );
+                // Version 2 stops when a correction gains less than a hundredth, which some starts do at once while others
+                // go on to a better optimum; the first objective tells that the same thing is measured.
+                let range = 0.8 * lowest..1.05 * highest;
+                assert!(range.contains(&last), "{what}: objective {last}, {lowest} to {highest}");
+                let theirs = numbers(&run["objective"])[0];
+                assert!((first / theirs - 1.0).abs() < 0.25, "{what}: first objective {first}, not {theirs}");
             }
         }
     }

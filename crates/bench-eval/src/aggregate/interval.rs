@@ -36,6 +36,22 @@ pub fn percentile(draws: &[f64]) -> Option<Interval> {
     Some(Interval { low: quantile_sorted(&sorted, 0.025), high: quantile_sorted(&sorted, 0.975) })
 }
 
+/// Percentile interval of any level; draws that are not finite are left out.
+pub fn percentile_at(draws: &[f64], level: f64) -> Option<Interval> {
+    let sorted = defined(draws)?;
+    let tail = (1.0 - level) / 2.0;
+    Some(Interval { low: quantile_sorted(&sorted, tail), high: quantile_sorted(&sorted, 1.0 - tail) })
+}
+
+/// Two-sided p that what was drawn is zero: `2 (1 + k) / (1 + n)`, at most one, with `k` the draws on the
+/// rarer side of zero or at zero. It is the level at which the percentile interval begins to touch zero.
+pub fn bootstrap_p(draws: &[f64]) -> Option<f64> {
+    let sorted = defined(draws)?;
+    let below = sorted.iter().filter(|draw| **draw <= 0.0).count();
+    let above = sorted.iter().filter(|draw| **draw >= 0.0).count();
+    Some((2.0 * (1 + below.min(above)) as f64 / (1 + sorted.len()) as f64).min(1.0))
+}
+
 /// 95 % BCa interval of `estimate`; `jackknife` are the delete-one-cluster estimates. Absent where
 /// it is undefined: a jackknife value is missing, or all draws lie on one side of the estimate.
 pub fn bca(estimate: f64, draws: &[f64], jackknife: &[f64]) -> Option<Interval> {
@@ -105,6 +121,17 @@ mod tests {
             assert!((interval.low - case["low"].as_f64().unwrap()).abs() < 1e-10);
             assert!((interval.high - case["high"].as_f64().unwrap()).abs() < 1e-10);
         }
+    }
+
+    #[test]
+    fn p_is_where_the_interval_begins_to_touch_zero() {
+        // 999 draws, 30 of them not above zero: 2 * 31 / 1000.
+        let draws: Vec<f64> = (0..999).map(|at| f64::from(at) - 29.0).collect();
+        assert!((bootstrap_p(&draws).unwrap() - 0.062).abs() < 1e-12);
+        assert!(percentile_at(&draws, 0.93).unwrap().low > 0.0 && percentile_at(&draws, 0.95).unwrap().low < 0.0);
+        assert_eq!(percentile_at(&draws, 0.5), Some(Interval { low: 220.5, high: 719.5 }));
+        assert_eq!(bootstrap_p(&[0.0; 50]), Some(1.0));
+        assert_eq!(bootstrap_p(&[f64::NAN; 50]), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub use clusters::Clusters;
 pub use comparison::compare;
 pub use generalisation::{Spread, chance_level, summarise};
 pub use holm::holm;
+pub use interval::{bootstrap_p, percentile_at};
 pub use outcomes::{Outcomes, Tally};
 pub use permutation::sign_flip;
 pub use ranks::rank;

@@ -92,6 +92,11 @@ fn one_hot(factor: &Factor) -> Matrix {
 #[cfg(test)]
 mod path_tests;
 
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../../bench-run/src/scaffold/templates/control.rs"]
+pub mod template_control;
+
 #[cfg(test)]
 mod tests {
     use super::*;

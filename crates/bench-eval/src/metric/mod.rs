@@ -149,6 +149,11 @@ pub fn evaluate_all(evaluated: &Evaluated<'_>, metrics: &[Box<dyn Metric>]) -> V
 #[cfg(test)]
 mod golden_tests;
 
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../../bench-run/src/scaffold/templates/metric.rs"]
+pub mod template_metric;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -158,6 +158,11 @@ pub fn find(id: &str, groups: &[&str]) -> Result<Split, Error> {
 #[cfg(test)]
 mod properties;
 
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../../bench-run/src/scaffold/templates/split.rs"]
+pub mod template_split;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use bench_nn::{Tape, Value};
 
 use crate::Result;
 
+pub mod cards;
 pub mod fingerprint;
 pub mod gin;
 mod graph;

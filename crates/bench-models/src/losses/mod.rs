@@ -50,6 +50,11 @@ mod property_tests;
 #[cfg(test)]
 mod vector_tests;
 
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../../bench-run/src/scaffold/templates/loss.rs"]
+pub mod template_loss;
+
 pub use config::{ClipVariant, Direction, EmmVariant, ImmVariant, LossConfig, Pairs, Regulariser};
 
 /// Embeddings of a minibatch. Row `i` of each belongs to compound `i`.

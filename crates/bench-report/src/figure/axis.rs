@@ -11,8 +11,8 @@ use crate::{number, text};
 pub(crate) const HEAD: f64 = 62.0;
 /// Size of axis and legend text.
 pub(crate) const SMALL: f64 = 11.0;
-/// Size of notes.
-pub(crate) const TINY: f64 = 9.5;
+/// Size of notes, the smallest text there is.
+pub(crate) const TINY: f64 = crate::page::LEAST_TEXT;
 
 /// The plotting area and its vertical scale.
 #[derive(Clone, Copy, Debug)]
@@ -78,14 +78,85 @@ fn tick_label(value: f64, step: f64) -> String {
     format!("{value:.digits$}").replace('-', "−")
 }
 
+/// Where a plot and its legend stand: side by side where there is room, else one above the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    /// Width of the figure.
+    pub(crate) width: f64,
+    /// Height of the figure.
+    pub(crate) height: f64,
+    /// Width of the plotting area.
+    pub(crate) plot: f64,
+    /// Height of the plotting area.
+    pub(crate) tall: f64,
+    /// Upper left corner of the legend.
+    pub(crate) legend: (f64, f64),
+    /// Width of the legend.
+    pub(crate) legend_width: f64,
+    /// Whether the legend stands below.
+    pub(crate) stacked: bool,
+}
+
+/// Height of a plotting area above its legend.
+const STACKED: f64 = 230.0;
+
+/// Places a plot of `plot` px whose left edge is at 64 px beside a legend. `bottom` is the room below the plotting
+/// area, `least` the least height of the figure with its legend at the side.
+pub(crate) fn place(view: &View<'_>, plot: f64, legend: (f64, f64), bottom: f64, least: f64) -> Placed {
+    let (legend_width, legend_height) = legend;
+    let width = 64.0 + plot + 34.0 + legend_width;
+    if let Some(room) = view.page.too_narrow_for(width) {
+        // The line at the foot stays the last.
+        let below = HEAD + STACKED + bottom - 18.0;
+        return Placed {
+            width: room,
+            height: below + legend_height + 34.0,
+            plot: room - 64.0 - 14.0,
+            tall: STACKED,
+            legend: (18.0, below + 8.0),
+            legend_width: room - 36.0,
+            stacked: true,
+        };
+    }
+    let height = (HEAD + legend_height + bottom).max(least);
+    Placed {
+        width,
+        height,
+        plot,
+        tall: height - HEAD - bottom,
+        legend: (64.0 + plot + 24.0, HEAD + 8.0),
+        legend_width,
+        stacked: false,
+    }
+}
+
+/// A line in at most two, broken at a blank, each cut to a width.
+pub(crate) fn two_lines(line: &str, width: f64, size: f64) -> Vec<String> {
+    if width_of(line, size) <= width {
+        return vec![line.to_owned()];
+    }
+    match line.split_once(' ') {
+        Some((first, rest)) => vec![fit(first, width, size), fit(rest, width, size)],
+        None => vec![fit(line, width, size)],
+    }
+}
+
+/// The largest size up to `most` at which a line has this width, not below that of the smallest text.
+fn size_for(line: &str, width: f64, most: f64) -> f64 {
+    let wide = width_of(line, most);
+    if wide <= width { most } else { (most * width / wide * 2.0).floor().max(2.0 * TINY) / 2.0 }
+}
+
 /// Title, a line on what was measured, and the mark of simulated data.
 pub(crate) fn head(canvas: &mut Canvas<'_>, view: &View<'_>, title: &str, subtitle: &str, width: f64) {
-    canvas.text(&cut(title, width - 36.0, 15.0), 18.0, 20.0, 15.0, Anchor::Start, INK);
+    let size = if view.page.room().is_some() { size_for(title, width - 36.0, 15.0) } else { 15.0 };
+    canvas.text(&cut(title, width - 36.0, size), 18.0, 20.0, size, Anchor::Start, INK);
     let subtitle = match view.record.suite.simulated {
         true => format!("simulated data · {subtitle}"),
         false => subtitle.to_owned(),
     };
-    canvas.text(&cut(&subtitle, width - 36.0, SMALL), 18.0, 41.0, SMALL, Anchor::Start, GREY);
+    let size = if view.page.room().is_some() { size_for(&subtitle, width - 36.0, SMALL) } else { SMALL };
+    canvas.text(&cut(&subtitle, width - 36.0, size), 18.0, 41.0, size, Anchor::Start, GREY);
 }
 
 /// The line at the foot of a figure.

@@ -44,8 +44,13 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
     let (panel, gap, bottom) = (200.0, 78.0, 30.0);
     let plots = panels.len() as f64 * (panel + gap);
     let legend_width = axis::legend_width(models.iter().map(|m| m.name.as_str()));
-    let width = 628.0 + legend_width;
-    let height = HEAD + plots.max((models.len() + 3) as f64 * LEGEND_LINE) + bottom;
+    let legend_height = (models.len() + 3) as f64 * LEGEND_LINE;
+    let narrow = view.page.too_narrow_for(628.0 + legend_width);
+    let width = narrow.unwrap_or(628.0 + legend_width);
+    let (plot, height) = match narrow {
+        Some(room) => (room - 78.0, HEAD + plots + legend_height + bottom),
+        None => (530.0, HEAD + plots.max(legend_height) + bottom),
+    };
     let title = format!("What can be read besides the label, {}", probe_title(probe));
     let mut caption = vec![format!(
         "Accuracy of {} in telling source, batch, plate and well position from the embedding, corrected for chance: 0 is chance, 1 is perfect; five folds that never divide a well. Panels: {}.",
@@ -79,12 +84,12 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
     }
     let caption = caption.join(" ");
     let id = format!("batch-probes-{}", text::slug(probe));
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);
         for (at, rows) in panels.iter().enumerate() {
             let top = HEAD + 16.0 + at as f64 * (panel + gap);
-            let frame = Frame { left: 64.0, top, width: 530.0, height: panel, low, high: 1.0 };
+            let frame = Frame { left: 64.0, top, width: plot, height: panel, low, high: 1.0 };
             let sizes = of_probe.iter().filter(|p| p.rows == *rows).map(|p| p.n);
             let n = number::span((sizes.clone().min().unwrap_or(0), sizes.max().unwrap_or(0)));
             canvas.label(&format!("{}, n = {n}", rows_title(rows)), frame.left, top - 12.0, SMALL, Anchor::Start);
@@ -113,7 +118,10 @@ fn figure(view: &View<'_>, probe: &str) -> Result<Option<Figure>, Error> {
                 .collect();
             bars::paint(canvas, &frame, &groups);
         }
-        let mut legend = Legend::new(618.0, HEAD + 24.0, legend_width);
+        let mut legend = match narrow {
+            Some(room) => Legend::new(18.0, HEAD + plots + 4.0, room - 36.0),
+            None => Legend::new(618.0, HEAD + 24.0, legend_width),
+        };
         for (m, model) in models.iter().enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }

@@ -17,6 +17,8 @@ use plotters::style::{
 };
 
 use super::palette::{INK, PAPER};
+use crate::page::Size;
+use crate::view::View;
 use crate::{Error, text};
 
 /// The embedded font, DejaVu Sans 2.37.
@@ -83,14 +85,16 @@ pub(crate) fn draw(
     if let Some(reason) = failure {
         return Err(Error::Draw { figure: id.to_owned(), reason });
     }
-    Ok(Drawing { svg: finish(&buffer, about, width, height, &layers), width, height })
+    let size = about.view.page.size(width, height);
+    let svg = finish(&buffer, about, (width, height), &size, &layers);
+    Ok(Drawing { svg, width: size.width, height: size.height })
 }
 
 /// What a figure is, written into the SVG for screen readers and archives.
 pub(crate) struct About<'a> {
     pub(crate) title: &'a str,
     pub(crate) caption: &'a str,
-    pub(crate) run_id: &'a str,
+    pub(crate) view: &'a View<'a>,
 }
 
 impl Canvas<'_> {
@@ -279,18 +283,19 @@ fn register() -> Result<(), Error> {
     }
 }
 
-/// Outer size to a tenth, title, description and run id in, raster layers on top.
-fn finish(svg: &str, about: &About<'_>, width: f64, height: f64, layers: &[Layer]) -> String {
+/// Outer size to that of the page, title, description and run id in, raster layers on top.
+fn finish(svg: &str, about: &About<'_>, (width, height): (f64, f64), size: &Size, layers: &[Layer]) -> String {
     let end_of_tag = svg.find('>').map_or(svg.len(), |at| at + 1);
     let body = svg[end_of_tag..].trim_start_matches('\n');
     let body = body.strip_suffix("</svg>\n").unwrap_or(body);
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {} {}\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>\n<metadata>run {}</metadata>\n{body}",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" {} viewBox=\"0 0 {} {}\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>\n<metadata>{}</metadata>\n{body}",
+        size.attributes,
         units(width),
         units(height),
         text::xml(about.title),
         text::xml(about.caption),
-        text::xml(&text::visible(about.run_id)),
+        text::xml(&about.view.stamp()),
     );
     for layer in layers {
         let data = base64::engine::general_purpose::STANDARD.encode(&layer.png);

@@ -44,12 +44,15 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     if blank.contains(&true) {
         caption.push_str(" Empty: the pair was not asked for, or stands on the other side.");
     }
-    let layout = map.layout();
-    let (width, height) = ((layout.width + 36.0).max(440.0), HEAD + layout.height.max(170.0) + 44.0);
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let layout = map.layout(view.page);
+    let (width, height) = (
+        (layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(440.0)),
+        HEAD + layout.height.max(170.0) + 44.0,
+    );
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw("confounding", &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);
-        map.paint(canvas, 18.0, HEAD + 4.0);
+        map.paint(canvas, view.page, 18.0, HEAD + 4.0);
         axis::foot(canvas, &format!("run {}", text::short(&view.record.run_id)), width, height);
     })?;
     let worst = pairs

@@ -92,8 +92,9 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
     if sums.iter().any(|s| *s <= 0.0) {
         caption.push_str(" Hatched rows: the label has no test rows.");
     }
-    let layout = map.layout();
-    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 34.0);
+    let layout = map.layout(view.page);
+    let (width, height) =
+        ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
     let id = format!(
         "confusion-{}-{}-{}-{}-{}",
         index + 1,
@@ -102,10 +103,10 @@ fn figure(view: &View<'_>, index: usize, confusion: &Confusion) -> Result<Figure
         text::slug(&confusion.split),
         text::slug(&confusion.probe)
     );
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);
-        map.paint(canvas, 18.0, HEAD + 4.0);
+        map.paint(canvas, view.page, 18.0, HEAD + 4.0);
         axis::foot(canvas, &format!("run {}", text::short(&view.record.run_id)), width, height);
     })?;
     Ok(Figure {

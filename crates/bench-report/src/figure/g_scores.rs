@@ -68,10 +68,10 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
     let top = if clipped { 2.0 } else { (top * 10.0).ceil() / 10.0 };
 
     let legend_height = (models.len() + 3) as f64 * LEGEND_LINE;
-    let bottom = 68.0;
     let legend_width = axis::legend_width(models.iter().map(|m| m.name.as_str()));
-    let (width, height) = (608.0 + legend_width, (HEAD + legend_height + bottom).max(400.0));
-    let frame = Frame { left: 64.0, top: HEAD, width: 510.0, height: height - HEAD - bottom, low: 0.0, high: top };
+    let placed = axis::place(view, 510.0, (legend_width, legend_height), 68.0, 400.0);
+    let (width, height) = (placed.width, placed.height);
+    let frame = Frame { left: 64.0, top: HEAD, width: placed.plot, height: placed.tall, low: 0.0, high: top };
     let title = format!("G-scores, {} protocol, {}", text::short(protocol), probe_title(probe));
     let methods = view::interval_methods(spreads.iter().copied());
     let mut caption = vec![
@@ -96,7 +96,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
     }
     let caption = caption.join(" ");
     let id = format!("g-scores-{}-{}", text::slug(protocol), text::slug(probe));
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);
         frame.axis(canvas, "accuracy kept, G");
@@ -125,7 +125,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Option<Figure>
             })
             .collect();
         bars::paint(canvas, &frame, &groups);
-        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, legend_width);
+        let mut legend = Legend::new(placed.legend.0, placed.legend.1, placed.legend_width);
         for (m, model) in models.iter().enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }

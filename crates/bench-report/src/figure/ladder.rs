@@ -38,9 +38,9 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
     let listed = models.len().min(LEGEND_MODELS);
     let legend_height = (listed + 5) as f64 * LEGEND_LINE + 24.0;
     let legend_width = axis::legend_width(models.iter().take(listed).map(|m| m.name.as_str()));
-    let (width, bottom) = (608.0 + legend_width, 92.0);
-    let height = (HEAD + legend_height.max(300.0) + bottom).max(460.0);
-    let frame = Frame { left: 64.0, top: HEAD, width: 510.0, height: height - HEAD - bottom, low: 0.0, high: 1.0 };
+    let placed = axis::place(view, 510.0, (legend_width, legend_height), 92.0, 460.0);
+    let (width, height) = (placed.width, placed.height);
+    let frame = Frame { left: 64.0, top: HEAD, width: placed.plot, height: placed.tall, low: 0.0, high: 1.0 };
 
     let spreads: Vec<_> = models
         .iter()
@@ -50,7 +50,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
     let band = rungs.iter().any(|r| view.control_band(protocol, &r.split.split, probe).is_some());
     let title = format!("Split ladder, {} protocol, {}", text::short(protocol), probe_title(probe));
     let caption = caption(view, protocol, probe, &rungs, spreads.iter().copied(), band);
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let id = format!("ladder-{}-{}", text::slug(protocol), text::slug(probe));
 
     let drawing = draw(&id, &about, width, height, |canvas| {
@@ -66,6 +66,10 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         }
         for (i, rung) in rungs.iter().enumerate() {
             let x = frame.column(i, columns);
+            if placed.stacked {
+                narrow_rung(canvas, &frame, rung, x, frame.width / columns as f64 - 6.0);
+                continue;
+            }
             canvas.label(
                 &fit(&rung.title, frame.width / columns as f64 - 6.0, SMALL),
                 x,
@@ -114,7 +118,7 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
                 }
             }
         }
-        let mut legend = Legend::new(frame.right() + 24.0, frame.top + 8.0, legend_width);
+        let mut legend = Legend::new(placed.legend.0, placed.legend.1, placed.legend_width);
         for (m, model) in models.iter().take(listed).enumerate() {
             legend.series(canvas, &model.name, m, palette::series(m));
         }
@@ -149,6 +153,20 @@ fn figure(view: &View<'_>, protocol: &str, probe: &str) -> Result<Figure, Error>
         width: drawing.width,
         height: drawing.height,
     })
+}
+
+/// Title and sizes of a rung where there is little room: two lines each; the split's id is in the table.
+fn narrow_rung(canvas: &mut super::canvas::Canvas<'_>, frame: &Frame, rung: &Rung<'_>, x: f64, width: f64) {
+    let mut y = frame.bottom() + 14.0;
+    for line in axis::two_lines(&rung.title, width, SMALL) {
+        canvas.label(&line, x, y, SMALL, Anchor::Middle);
+        y += 13.0;
+    }
+    let (train, test) = (number::count(rung.split.n_train.1), number::count(rung.split.n_test.1));
+    for line in [format!("n {train}"), format!("/ {test}")] {
+        canvas.text(&fit(&line, width, TINY), x, y, TINY, Anchor::Middle, GREY);
+        y += 11.0;
+    }
 }
 
 /// The range of the controls, from rung to rung; a rung without neighbours gets a short piece.

@@ -1,4 +1,4 @@
-//! Figures: each is a function from a record to an SVG, and from that to a PNG at 200 dpi.
+//! Figures: each is a function from a record to an SVG, and from that to a PNG or a PDF.
 //!
 //! One file per figure. Every figure returns title, caption and a text for those who cannot see
 //! it; every accuracy plot starts at zero and carries chance lines, control band, n and
@@ -18,13 +18,16 @@ mod confusion;
 mod g_scores;
 mod heatmap;
 mod ladder;
+mod maps;
 mod palette;
+mod pdf;
 mod raster;
 mod training;
 mod transfer;
 mod umap;
 
 pub(crate) use confusion::check as check_confusion;
+pub(crate) use maps::figure as maps_figure;
 pub use raster::DPI;
 pub(crate) use umap::{figure as umap_figure, interleaved};
 
@@ -82,7 +85,23 @@ impl Figure {
     /// # Errors
     /// If the SVG cannot be read back or the image cannot be encoded.
     pub fn png(&self) -> Result<Vec<u8>, Error> {
-        raster::png_of_svg(&self.id, &self.svg)
+        self.png_at(DPI)
+    }
+
+    /// The figure as PNG at so many dots per inch.
+    ///
+    /// # Errors
+    /// As [`Figure::png`].
+    pub fn png_at(&self, dpi: f64) -> Result<Vec<u8>, Error> {
+        raster::png_of_svg(&self.id, &self.svg, dpi)
+    }
+
+    /// The figure as PDF, with text that can be selected.
+    ///
+    /// # Errors
+    /// If the SVG cannot be read back.
+    pub fn pdf(&self) -> Result<Vec<u8>, Error> {
+        pdf::pdf_of_svg(&self.id, &self.svg, (self.width, self.height))
     }
 }
 

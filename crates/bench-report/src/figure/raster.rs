@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use plotters::style::RGBColor;
 use resvg::tiny_skia::{Color, FilterQuality, Pixmap, PixmapPaint, Transform};
-use resvg::usvg::{Group, ImageKind, Node, Options, Tree, fontdb};
+use resvg::usvg::{Group, ImageKind, Node, Options, Tree, fontdb, roxmltree};
 
 use super::canvas::{FONT, SHAPES};
 use crate::Error;
@@ -12,12 +12,12 @@ use crate::Error;
 /// Dots per inch of the PNG figures; a CSS pixel is 1/96 inch.
 pub const DPI: f64 = 200.0;
 
-/// Draws an SVG with the embedded font and encodes it as PNG.
-pub(crate) fn png_of_svg(id: &str, svg: &str) -> Result<Vec<u8>, Error> {
+/// Draws an SVG with the embedded font at `dpi` dots per inch and encodes it as PNG, with what the SVG says of itself.
+pub(crate) fn png_of_svg(id: &str, svg: &str, dpi: f64) -> Result<Vec<u8>, Error> {
     let options = Options { fontdb: Arc::clone(fonts()), font_family: "DejaVu Sans".to_owned(), ..Options::default() };
     let tree = Tree::from_str(svg, &options)
         .map_err(|source| Error::Svg { figure: id.to_owned(), source: Box::new(source) })?;
-    let scale = (DPI / 96.0) as f32;
+    let scale = (dpi / 96.0) as f32;
     let (width, height) = ((tree.size().width() * scale).ceil() as u32, (tree.size().height() * scale).ceil() as u32);
     let mut pixels = Pixmap::new(width, height).ok_or(Error::Size { figure: id.to_owned(), width, height })?;
     // The last row and column may be covered in part only.
@@ -27,7 +27,17 @@ pub(crate) fn png_of_svg(id: &str, svg: &str) -> Result<Vec<u8>, Error> {
     paint_layers(id, tree.root(), scale, &mut pixels)?;
     // The paper is opaque, so alpha carries nothing.
     let rgb: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
-    encode(id, width, height, &rgb, None)
+    encode(id, (width, height), &rgb, &Kind::Figure { dpi, about: about(id, svg)? })
+}
+
+/// Title, caption and run of an SVG, under the keywords of PNG.
+fn about(id: &str, svg: &str) -> Result<Vec<(&'static str, String)>, Error> {
+    let document = roxmltree::Document::parse(svg)
+        .map_err(|error| Error::Draw { figure: id.to_owned(), reason: error.to_string() })?;
+    let keywords = [("title", "Title"), ("desc", "Description"), ("metadata", "Source")];
+    let children = || document.root_element().children();
+    let text = |element: &str| children().find(|n| n.has_tag_name(element)).and_then(|n| n.text());
+    Ok(keywords.into_iter().filter_map(|(element, keyword)| Some((keyword, text(element)?.to_owned()))).collect())
 }
 
 /// Draws the raster layers, which this build of resvg leaves out (its decoders for other formats
@@ -94,7 +104,7 @@ pub(crate) fn scatter(
         }
     }
     let palette: Vec<u8> = [255u8, 255, 255].into_iter().chain(colours.iter().flat_map(|c| [c.0, c.1, c.2])).collect();
-    encode(id, side as u32, side as u32, &pixels, Some(palette))
+    encode(id, (side as u32, side as u32), &pixels, &Kind::Layer(palette))
 }
 
 /// Pixels covered by a mark, relative to its centre.
@@ -115,31 +125,48 @@ fn stamp(shape: usize, radius: f64) -> Vec<(i64, i64)> {
         .collect()
 }
 
-/// Encodes RGB pixels, or indexed ones whose first colour is transparent.
-fn encode(what: &str, width: u32, height: u32, pixels: &[u8], palette: Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
+/// What is encoded.
+enum Kind {
+    /// Indexed pixels with this palette, whose first colour is transparent.
+    Layer(Vec<u8>),
+    /// RGB pixels.
+    Figure { dpi: f64, about: Vec<(&'static str, String)> },
+}
+
+/// Encodes pixels as PNG.
+fn encode(what: &str, (width, height): (u32, u32), pixels: &[u8], kind: &Kind) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Png { what: what.to_owned(), source };
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width, height);
     encoder.set_depth(png::BitDepth::Eight);
-    match palette {
-        Some(palette) => {
+    match kind {
+        Kind::Layer(palette) => {
             encoder.set_compression(png::Compression::Balanced);
             encoder.set_color(png::ColorType::Indexed);
-            encoder.set_palette(palette);
+            encoder.set_palette(palette.clone());
             encoder.set_trns(vec![0u8]);
             encoder.set_filter(png::Filter::NoFilter);
         }
-        None => {
+        Kind::Figure { dpi, about } => {
             // Mostly paper: the fast coder is a quarter of a figure's time cheaper.
             encoder.set_compression(png::Compression::Fast);
             encoder.set_color(png::ColorType::Rgb);
             encoder.set_filter(png::Filter::Up);
-            let per_metre = (DPI / 0.0254).round() as u32;
+            let per_metre = (dpi / 0.0254).round() as u32;
             encoder.set_pixel_dims(Some(png::PixelDimensions {
                 xppu: per_metre,
                 yppu: per_metre,
                 unit: png::Unit::Meter,
             }));
+            for (keyword, text) in about {
+                // The plain chunk holds Latin-1; the international one is known to fewer readers.
+                let added = if text.chars().all(|c| u32::from(c) < 256) {
+                    encoder.add_text_chunk((*keyword).to_owned(), text.clone())
+                } else {
+                    encoder.add_itxt_chunk((*keyword).to_owned(), text.clone())
+                };
+                added.map_err(failed)?;
+            }
         }
     }
     let mut writer = encoder.write_header().map_err(failed)?;

@@ -24,42 +24,46 @@ pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     if trainings.iter().all(|t| t.history.is_empty()) {
         return Ok(vec![]);
     }
-    let columns = trainings.len().min(COLUMNS);
-    let rows = trainings.len().div_ceil(COLUMNS);
-    let step = (PANEL.0 + MARGIN.0, PANEL.1 + MARGIN.1 + 24.0);
+    let room = view.page.room().unwrap_or(f64::INFINITY);
+    let most = (((room - MARGIN.0) / (PANEL.0 + MARGIN.0)) as usize).clamp(1, COLUMNS);
+    let columns = trainings.len().min(most);
+    let rows = trainings.len().div_ceil(most);
+    let panel = (PANEL.0.min(room - MARGIN.0 - 22.0), PANEL.1);
+    let gap = MARGIN.0.min(room - MARGIN.0 - panel.0);
+    let step = (panel.0 + gap, panel.1 + MARGIN.1 + 24.0);
     let (width, height) = (MARGIN.0 + columns as f64 * step.0, HEAD + rows as f64 * step.1 + 34.0);
     let title = "Loss over epochs";
     let caption = "Solid: training; dashed: validation compounds; the dot marks the epoch whose weights are used. \
                    Each panel has an axis of its own: losses of different methods are different quantities."
         .to_owned();
-    let about = About { title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title, caption: &caption, view };
     let drawing = draw("training-loss", &about, width, height, |canvas| {
         axis::head(canvas, view, title, "training and validation compounds", width);
         for (at, training) in trainings.iter().enumerate() {
-            let left = MARGIN.0 + (at % COLUMNS) as f64 * step.0;
-            let top = HEAD + (at / COLUMNS) as f64 * step.1 + 18.0;
+            let left = MARGIN.0 + (at % most) as f64 * step.0;
+            let top = HEAD + (at / most) as f64 * step.1 + 18.0;
             let colour = palette::series(at);
             let history = &training.history;
             let losses = || history.iter().flat_map(|e| [e.train_loss, e.validation_loss]).flatten();
             let (low, high) = losses().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-            canvas.text(&fit(&training.model, PANEL.0, SMALL), left, top - 7.0, SMALL, Anchor::Start, colour);
+            canvas.text(&fit(&training.model, panel.0, SMALL), left, top - 7.0, SMALL, Anchor::Start, colour);
             if !low.is_finite() {
                 canvas.text("no loss was finite", left, top + 20.0, TINY, Anchor::Start, GREY);
                 continue;
             }
             let span = if high > low { high - low } else { 1.0 };
             let last = (history.len().max(2) - 1) as f64;
-            let x = |epoch: usize| left + PANEL.0 * epoch as f64 / last;
-            let y = |loss: f64| top + PANEL.1 * (high - loss) / span;
-            canvas.line(&[(left, top), (left, top + PANEL.1), (left + PANEL.0, top + PANEL.1)], GREY, 1.0);
+            let x = |epoch: usize| left + panel.0 * epoch as f64 / last;
+            let y = |loss: f64| top + panel.1 * (high - loss) / span;
+            canvas.line(&[(left, top), (left, top + panel.1), (left + panel.0, top + panel.1)], GREY, 1.0);
             for part in 0..=4 {
                 let value = low + span * f64::from(part) / 4.0;
                 canvas.text(&number::significant(value), left - 6.0, y(value) + 4.0, TINY, Anchor::End, GREY);
             }
             for epoch in [0, history.len() / 2, history.len() - 1] {
-                canvas.text(&(epoch + 1).to_string(), x(epoch), top + PANEL.1 + 16.0, TINY, Anchor::Middle, GREY);
+                canvas.text(&(epoch + 1).to_string(), x(epoch), top + panel.1 + 16.0, TINY, Anchor::Middle, GREY);
             }
-            canvas.text("epoch", left + PANEL.0 / 2.0, top + PANEL.1 + 32.0, TINY, Anchor::Middle, GREY);
+            canvas.text("epoch", left + panel.0 / 2.0, top + panel.1 + 32.0, TINY, Anchor::Middle, GREY);
             let points = |loss: fn(&bench_core::record::Epoch) -> Option<f64>| -> Vec<Option<(f64, f64)>> {
                 history.iter().enumerate().map(|(i, e)| Some((x(i), y(loss(e)?)))).collect()
             };

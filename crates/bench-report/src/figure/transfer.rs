@@ -74,13 +74,14 @@ fn figure(view: &View<'_>, index: usize, model: &str, probe: &str) -> Result<Fig
         let because = if reasons.is_empty() { "not in the record".to_owned() } else { reasons.join("; ") };
         caption.push_str(&format!(" Hatched: {} missing ({because}).", number::plural(absent, "cell")));
     }
-    let layout = map.layout();
-    let (width, height) = ((layout.width + 36.0).max(520.0), HEAD + layout.height + 34.0);
+    let layout = map.layout(view.page);
+    let (width, height) =
+        ((layout.width + 36.0).max(view.page.room().unwrap_or(f64::INFINITY).min(520.0)), HEAD + layout.height + 34.0);
     let id = format!("transfer-{}-{}-{}", index + 1, text::slug(model), text::slug(probe));
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &axis::basis(view), width);
-        map.paint(canvas, 18.0, HEAD + 4.0);
+        map.paint(canvas, view.page, 18.0, HEAD + 4.0);
         axis::foot(canvas, &format!("run {}", text::short(&view.record.run_id)), width, height);
     })?;
     let off: Vec<f64> = cells.iter().filter(|t| t.train != t.test).filter_map(|t| t.accuracy).collect();

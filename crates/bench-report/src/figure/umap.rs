@@ -31,6 +31,8 @@ const LEGEND_LINES: usize = 17;
 pub(crate) const SHARP: f64 = 3.0;
 
 const PANEL: f64 = 262.0;
+/// Least side of two panels that stand side by side.
+const LEAST_PANEL: f64 = 180.0;
 const LEGEND: f64 = 132.0;
 
 pub(crate) fn figures(view: &View<'_>) -> Result<Vec<Figure>, Error> {
@@ -43,9 +45,12 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     check(projection)?;
     let shown = projection.x.len();
     let panels = projection.colourings.len().max(1);
-    let columns = panels.min(2);
-    let width = 18.0 + columns as f64 * (PANEL + LEGEND + 22.0);
-    let height = HEAD + panels.div_ceil(2) as f64 * (PANEL + 40.0) + 30.0;
+    let room = view.page.room().unwrap_or(f64::INFINITY);
+    let most = if room < 18.0 + 2.0 * (LEAST_PANEL + LEGEND + 22.0) { 1 } else { 2 };
+    let columns = panels.min(most);
+    let side = ((room - 18.0) / columns as f64 - LEGEND - 22.0).min(PANEL);
+    let width = 18.0 + columns as f64 * (side + LEGEND + 22.0);
+    let height = HEAD + panels.div_ceil(most) as f64 * (side + 40.0) + 30.0;
     let method = if projection.method == "umap" { "UMAP".to_owned() } else { text::short(&projection.method) };
     let title = format!("{method} of {}", text::name(&projection.model));
     let points = if shown < projection.points {
@@ -80,13 +85,15 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     let id = format!("{}-{}-{}", text::slug(&projection.method), index + 1, text::slug(&projection.model));
     let order = interleaved(shown);
     let mut failure = None;
-    let about = About { title: &title, caption: &caption, run_id: &view.record.run_id };
+    let about = About { title: &title, caption: &caption, view };
     let drawing = draw(&id, &about, width, height, |canvas| {
         axis::head(canvas, view, &title, &format!("{} · {points}", axis::basis(view)), width);
         for (at, colouring) in projection.colourings.iter().enumerate() {
-            let left = 18.0 + (at % 2) as f64 * (PANEL + LEGEND + 22.0);
-            let top = HEAD + 16.0 + (at / 2) as f64 * (PANEL + 40.0);
-            if let Err(e) = panel(canvas, &id, projection, colouring, &order, (left, top), sharpness) {
+            let left = 18.0 + (at % most) as f64 * (side + LEGEND + 22.0);
+            let top = HEAD + 16.0 + (at / most) as f64 * (side + 40.0);
+            canvas.label(&format!("by {}", text::short(&colouring.by)), left, top - 10.0, SMALL, Anchor::Start);
+            let points = Points { id: &id, projection, colouring, order: &order, sharpness };
+            if let Err(e) = points.paint(canvas, (left, top), side) {
                 failure.get_or_insert(e);
             }
         }
@@ -113,45 +120,79 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     })
 }
 
-fn panel(
-    canvas: &mut Canvas<'_>,
-    id: &str,
-    projection: &Projection,
-    colouring: &Colouring,
-    order: &[usize],
-    (left, top): (f64, f64),
-    sharpness: f64,
-) -> Result<(), Error> {
-    let levels = colouring.levels.len();
-    let shapes = levels <= DISTINCT_LEVELS;
-    canvas.label(&format!("by {}", text::short(&colouring.by)), left, top - 10.0, SMALL, Anchor::Start);
-    let place = |i: usize, side: f64| {
-        // A margin keeps marks inside the frame; the map's second axis points upwards.
-        let at = |v: u16| 0.03 + 0.94 * f64::from(v) / 65535.0;
-        (side * at(projection.x[i]), side * (1.0 - at(projection.y[i])))
-    };
-    let colours: Vec<_> = (0..levels).map(|l| palette::level(l, levels)).collect();
-    if order.len() <= VECTOR_POINTS {
-        for &i in order {
-            let level = colouring.codes[i] as usize;
-            let (x, y) = place(i, PANEL);
-            canvas.dot(if shapes { level } else { 0 }, left + x, top + y, 2.0, colours[level]);
-        }
-    } else {
-        let side = PANEL * sharpness;
-        let radius = sharpness * (150.0 / (order.len() as f64).sqrt()).clamp(0.7, 1.6);
-        let dots: Vec<Dot> = order
-            .iter()
-            .map(|&i| {
-                let (x, y) = place(i, side);
-                Dot { x, y, level: colouring.codes[i] as usize }
-            })
-            .collect();
-        let png = raster::scatter(id, side.round() as usize, &dots, radius, &colours, shapes)?;
-        canvas.image(left, top, PANEL, PANEL, png);
-    }
-    canvas.outline(left, top, PANEL, PANEL, GREY, 0.7);
+/// The points of a map, coloured in one way.
+pub(super) struct Points<'a> {
+    pub(super) id: &'a str,
+    pub(super) projection: &'a Projection,
+    pub(super) colouring: &'a Colouring,
+    pub(super) order: &'a [usize],
+    pub(super) sharpness: f64,
+}
 
+impl Points<'_> {
+    /// Draws a square of points with its legend beside it.
+    fn paint(&self, canvas: &mut Canvas<'_>, (left, top): (f64, f64), side: f64) -> Result<(), Error> {
+        self.scatter(canvas, (left, top), side)?;
+        let legend = Legend::new(left + side + 10.0, top + 8.0, LEGEND - 8.0);
+        self.legend(canvas, legend);
+        Ok(())
+    }
+
+    /// Whether levels have marks of their own.
+    fn shapes(&self) -> bool {
+        self.colouring.levels.len() <= DISTINCT_LEVELS
+    }
+
+    /// Draws the points in a square of `panel` px.
+    pub(super) fn scatter(&self, canvas: &mut Canvas<'_>, (left, top): (f64, f64), panel: f64) -> Result<(), Error> {
+        let Points { id, projection, colouring, order, sharpness } = *self;
+        let (levels, shapes) = (colouring.levels.len(), self.shapes());
+        let place = |i: usize, side: f64| {
+            // A margin keeps marks inside the frame; the map's second axis points upwards.
+            let at = |v: u16| 0.03 + 0.94 * f64::from(v) / 65535.0;
+            (side * at(projection.x[i]), side * (1.0 - at(projection.y[i])))
+        };
+        let colours: Vec<_> = (0..levels).map(|l| palette::level(l, levels)).collect();
+        if order.len() <= VECTOR_POINTS {
+            for &i in order {
+                let level = colouring.codes[i] as usize;
+                let (x, y) = place(i, panel);
+                canvas.dot(if shapes { level } else { 0 }, left + x, top + y, 2.0, colours[level]);
+            }
+        } else {
+            let side = panel * sharpness;
+            let radius = sharpness * (150.0 / (order.len() as f64).sqrt()).clamp(0.7, 1.6);
+            let dots: Vec<Dot> = order
+                .iter()
+                .map(|&i| {
+                    let (x, y) = place(i, side);
+                    Dot { x, y, level: colouring.codes[i] as usize }
+                })
+                .collect();
+            let png = raster::scatter(id, side.round() as usize, &dots, radius, &colours, shapes)?;
+            canvas.image(left, top, panel, panel, png);
+        }
+        canvas.outline(left, top, panel, panel, GREY, 0.7);
+        Ok(())
+    }
+
+    /// Names the levels, the largest of many.
+    fn legend(&self, canvas: &mut Canvas<'_>, mut legend: Legend) {
+        let colouring = self.colouring;
+        let (levels, shapes) = (colouring.levels.len(), self.shapes());
+        let named = named_levels(colouring);
+        for &l in &named {
+            legend.level(canvas, &colouring.levels[l], if shapes { l } else { 0 }, palette::level(l, levels));
+        }
+        if levels > named.len() {
+            legend.note(canvas, &format!("… and {} more", number::count(levels - named.len())));
+        }
+    }
+}
+
+/// The levels that a legend names: all, or the largest of many.
+pub(super) fn named_levels(colouring: &Colouring) -> Vec<usize> {
+    let levels = colouring.levels.len();
     let mut counts = vec![0usize; levels];
     for &code in &colouring.codes {
         counts[code as usize] += 1;
@@ -168,14 +209,7 @@ fn panel(
         // In the order of the levels, so that neighbours in the legend are neighbours in colour.
         named.sort_unstable();
     }
-    let mut legend = Legend::new(left + PANEL + 10.0, top + 8.0, LEGEND - 8.0);
-    for &l in &named {
-        legend.level(canvas, &colouring.levels[l], if shapes { l } else { 0 }, colours[l]);
-    }
-    if levels > named.len() {
-        legend.note(canvas, &format!("… and {} more", number::count(levels - named.len())));
-    }
-    Ok(())
+    named
 }
 
 /// An order that spreads neighbours evenly: multiples of a stride that is coprime to `n` and
@@ -196,7 +230,7 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// Coordinates and codes have one entry per shown row, and every code has a level.
-fn check(projection: &Projection) -> Result<(), Error> {
+pub(super) fn check(projection: &Projection) -> Result<(), Error> {
     let expected = projection.row.len();
     let of = |what: &str| format!("{what} of the projection of `{}`", text::short(&projection.model));
     for (what, found) in [("x", projection.x.len()), ("y", projection.y.len())] {

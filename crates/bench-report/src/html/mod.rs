@@ -178,7 +178,7 @@ fn values(
         paper_tables => tables(&paper_tables(view)),
         training => of_kind(Kind::Training, 1),
         training_tables => tables(&[table::training(view)]),
-        metric_suite => tables(extras.metric_suite),
+        metric_suite => tables(&[table::embedding(view), extras.metric_suite.to_vec()].concat()),
         comparisons => tables(&[table::ranks(view), table::comparisons(view)]),
         breakdown => headline.map(|h| breakdown(view, h, budget)),
         drill => headline.map(|h| drill::drill(view, h, budget)),
@@ -225,7 +225,7 @@ fn policy() -> String {
     )
 }
 
-fn hash(content: &str) -> String {
+pub(crate) fn hash(content: &str) -> String {
     let hex = digest::of_bytes(content.as_bytes());
     let bytes: Vec<u8> =
         (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();

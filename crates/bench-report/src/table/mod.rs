@@ -11,6 +11,7 @@ use crate::{Artifact, number, text};
 mod behind;
 mod build;
 mod details;
+mod embedding;
 mod gaps;
 mod leaderboard;
 mod paper;
@@ -21,9 +22,10 @@ pub(crate) use write::push_record;
 
 pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
+pub(crate) use embedding::embedding;
 pub(crate) use gaps::gaps;
 pub(crate) use leaderboard::leaderboard;
-pub(crate) use paper::{generalisation, retrieval, training};
+pub(crate) use paper::{generalisation, paper_models, retrieval, training, watkinson2023};
 pub(crate) use seeds::over_seeds;
 
 pub(crate) use details::{
@@ -188,11 +190,9 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Table> {
         tables.push(g_scores(view, protocol, probe));
         tables.push(metrics(view, protocol, probe));
     }
+    tables.extend([per_class(view), per_group(view), transfer(view), batch_probes(view)]);
+    tables.extend(embedding(view));
     tables.extend([
-        per_class(view),
-        per_group(view),
-        transfer(view),
-        batch_probes(view),
         confounding(view),
         controls(view),
         comparisons(view),

@@ -18,6 +18,8 @@ const TABLE_2: [[f64; 5]; 3] =
     [[0.066, 0.172, 0.264, 0.423, 0.176], [0.103, 0.238, 0.335, 0.500, 0.225], [0.077, 0.206, 0.306, 0.498, 0.201]];
 /// Table 3: G under not-same-source, given in the text.
 const G_SOURCE: [f64; 3] = [0.72, 0.83, 0.93];
+/// Compounds in a gallery of the paper.
+const GALLERY: u64 = 100;
 const UNREADABLE: &str = "not published in readable form";
 
 /// Position in [`METHODS`] of the model that `name` is.
@@ -55,7 +57,7 @@ fn of_kind(rows: &[RetrievalRow], (direction, protocol, gallery): (&str, &str, u
     }
     // Chance first, as in the paper.
     models.sort_by_key(|model| *model != "random");
-    let published = gallery == 100 && protocol == "paper";
+    let published = gallery == GALLERY && protocol == "paper";
     let number = match direction {
         "image-to-molecule" => "1",
         _ => "2",
@@ -108,9 +110,11 @@ fn of_kind(rows: &[RetrievalRow], (direction, protocol, gallery): (&str, &str, u
 
 /// Table 3: generalisation under logistic regression, with the published cells.
 pub(crate) fn generalisation(view: &View<'_>) -> Vec<Table> {
-    if view.record.training.is_empty() {
-        return vec![];
-    }
+    if view.record.training.is_empty() { vec![] } else { generalisation_of(view) }
+}
+
+/// Table 3 of any run, whoever made its embeddings.
+fn generalisation_of(view: &View<'_>) -> Vec<Table> {
     const SPLITS: [(&str, &str); 3] =
         [("not-same-plate", "G_NSP"), ("not-same-batch", "G_NSB"), ("not-same-source", "G_NSS")];
     let mut tables = vec![];
@@ -150,6 +154,58 @@ pub(crate) fn generalisation(view: &View<'_>) -> Vec<Table> {
             ]);
         }
         tables.push(table);
+    }
+    tables
+}
+
+/// The models of the paper that this run has, in the paper's order; all models if it has none of them.
+pub(crate) fn paper_models<'a>(view: &View<'a>) -> Vec<&'a str> {
+    let mut models: Vec<&str> = view.models().map(|m| m.name.as_str()).filter(|name| method(name).is_some()).collect();
+    models.sort_by_key(|name| method(name));
+    if models.is_empty() { view.models().map(|m| m.name.as_str()).collect() } else { models }
+}
+
+/// Tables 1 to 3 of the paper under the paper's numbers, in both protocols where the run has them. What the run
+/// cannot give goes to `missing`, with the reason.
+pub(crate) fn watkinson2023(view: &View<'_>, missing: &mut Vec<(String, String)>) -> Vec<Table> {
+    let mut tables = vec![];
+    for (number, direction) in [("1", "image-to-molecule"), ("2", "molecule-to-image")] {
+        let before = tables.len();
+        for (protocol, ending) in [("paper", ""), ("strict", "-strict")] {
+            let fits =
+                |row: &&RetrievalRow| row.direction == direction && row.protocol == protocol && row.gallery == GALLERY;
+            if view.record.retrieval.iter().any(|row| fits(&row)) {
+                let table = of_kind(&view.record.retrieval, (direction, protocol, GALLERY));
+                tables.push(Table { id: format!("table-{number}{ending}"), ..table });
+            }
+        }
+        if tables.len() == before {
+            let why = if view.record.retrieval.is_empty() {
+                "the run has no retrieval between images and molecules".to_owned()
+            } else {
+                let mut sizes: Vec<u64> = view.record.retrieval.iter().map(|row| row.gallery).collect();
+                sizes.sort_unstable();
+                sizes.dedup();
+                let sizes: Vec<String> = sizes.iter().map(u64::to_string).collect();
+                format!("the paper's galleries have {GALLERY} compounds, those of the run {}", sizes.join(", "))
+            };
+            missing.push((format!("table {number}"), why));
+        }
+    }
+    let before = tables.len();
+    for table in generalisation_of(view) {
+        let id = match table.id.as_str() {
+            "generalisation-paper" => "table-3",
+            "generalisation-strict" => "table-3-strict",
+            _ => continue,
+        };
+        tables.push(Table { id: id.to_owned(), ..table });
+    }
+    if tables.len() == before {
+        missing.push((
+            "table 3".to_owned(),
+            "the run has no logistic regression in protocol `paper` or `strict`".to_owned(),
+        ));
     }
     tables
 }

@@ -76,6 +76,7 @@ pub(crate) fn record(points: usize) -> RunRecord {
             control_rows: 9000,
             understood: vec!["512 features, `emb_0` to `emb_511`".into()],
             dropped: vec![("label not in the suite's list".into(), 120)],
+            ..ModelInfo::default()
         });
     }
     for name in CONTROLS {

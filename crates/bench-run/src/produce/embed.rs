@@ -17,7 +17,7 @@ use super::dataset::{Dataset, Field};
 use super::preset::Baseline;
 use super::source::StoreImages;
 use super::train::{Job, LeftOut, Trained, read_left_out, write_left_out};
-use super::{failed, make_folder, place};
+use super::{Place, failed};
 use crate::{Embedding, Error, Progress};
 
 /// Ending of the names of tables with features of the encoder, before the head.
@@ -31,6 +31,28 @@ pub(super) fn name(baseline: Baseline) -> &'static str {
     }
 }
 
+/// Where the embeddings of a training lie in the cache.
+pub(super) fn model_place(job: &Job<'_>, training: &str) -> Place {
+    let preset = &job.production.preset;
+    let how = format!("{:?} {} {:?}", preset.evaluation, preset.augment.crop, preset.plates.score);
+    let words = serde_json::json!({
+        "training": training, "evaluation": preset.evaluation, "crop": preset.augment.crop, "plates": preset.plates.score,
+    });
+    Place::of(job.production, "embeddings", &[training, &how], words)
+}
+
+/// Where the rows of a baseline lie in the cache.
+pub(super) fn baseline_place(job: &Job<'_>, baseline: Baseline) -> Place {
+    let preset = &job.production.preset;
+    let decided = serde_json::json!({
+        "model": preset.models[0].model, "crop": preset.augment.crop, "plates": preset.plates.score,
+        "pixels": job.dataset.digest, "seed": preset.seeds[0],
+    });
+    let mut words = decided.clone();
+    words["baseline"] = name(baseline).into();
+    Place::of(job.production, "embeddings", &[name(baseline), &decided.to_string()], words)
+}
+
 /// Embeds the scored plates with a trained model: the head's output and, beside it, the encoder's.
 pub(super) fn model(
     job: &Job<'_>,
@@ -38,35 +60,31 @@ pub(super) fn model(
     trained: &Trained,
     progress: &dyn Progress,
 ) -> Result<(Vec<Embedding>, bool), Error> {
-    let preset = &job.production.preset;
-    let how = format!("{:?} {} {:?}", preset.evaluation, preset.augment.crop, preset.plates.score);
-    let (folder, _) = place(job.production, "embeddings", &[&trained.digest, &how]);
+    let place = model_place(job, &trained.digest);
     let names = [name.to_owned(), format!("{name}{BACKBONE}")];
-    let paths = names.clone().map(|name| folder.join(format!("{name}.parquet")));
+    let paths = names.clone().map(|name| place.folder.join(format!("{name}.parquet")));
     let there = paths.iter().all(|path| path.is_file());
+    let folder = &place.folder;
     if !there {
-        make_folder(&folder)?;
+        place.make()?;
         let made = scored(job, &trained.model, progress)?;
-        write_left_out(&folder, &made.left_out)?;
+        write_left_out(folder, &made.left_out)?;
         write(job.dataset, &made.images, &made.projection, &paths[0])?;
         write(job.dataset, &made.images, &made.backbone, &paths[1])?;
     }
-    job.leave_out(&read_left_out(&folder), progress)?;
+    job.leave_out(&read_left_out(folder), progress)?;
     Ok((names.into_iter().zip(paths).map(|(name, path)| Embedding { name, path }).collect(), there))
 }
 
 /// Embeds the scored plates without any training.
 pub(super) fn baseline(job: &Job<'_>, baseline: Baseline, progress: &dyn Progress) -> Result<(Embedding, bool), Error> {
     let preset = &job.production.preset;
-    let decided = serde_json::json!({
-        "model": preset.models[0].model, "crop": preset.augment.crop, "plates": preset.plates.score,
-        "pixels": job.dataset.digest, "seed": preset.seeds[0],
-    });
-    let (folder, _) = place(job.production, "embeddings", &[name(baseline), &decided.to_string()]);
+    let place = baseline_place(job, baseline);
+    let folder = &place.folder;
     let path = folder.join(format!("{}.parquet", name(baseline)));
     let there = path.is_file();
     if !there {
-        make_folder(&folder)?;
+        place.make()?;
         let (images, matrix, left_out) = match baseline {
             Baseline::RandomInit => {
                 let config = &preset.models[0].model;
@@ -79,10 +97,10 @@ pub(super) fn baseline(job: &Job<'_>, baseline: Baseline, progress: &dyn Progres
             }
             Baseline::SimpleFeatures => simple(job, progress)?,
         };
-        write_left_out(&folder, &left_out)?;
+        write_left_out(folder, &left_out)?;
         write(job.dataset, &images, &matrix, &path)?;
     }
-    job.leave_out(&read_left_out(&folder), progress)?;
+    job.leave_out(&read_left_out(folder), progress)?;
     Ok((Embedding { name: name(baseline).to_owned(), path }, there))
 }
 

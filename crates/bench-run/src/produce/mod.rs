@@ -9,11 +9,13 @@
 //! same settings, into whatever folder, does not make them again, and a killed run goes on where it
 //! was: plates one by one, a training from its last checkpoint.
 
+pub mod cache;
 pub mod data;
 mod dataset;
 mod embed;
 pub mod fetch;
 pub mod jump;
+pub mod kinds;
 pub mod merge;
 pub mod prepare;
 mod preset;
@@ -220,8 +222,24 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A folder of the cache for what these parts decide.
-fn place(production: &Production, kind: &str, parts: &[&str]) -> (PathBuf, String) {
-    let digest = digest::of_bytes(format!("{REVISION}\n{kind}\n{}", parts.join("\n")).as_bytes());
-    (production.cache.join(kind).join(&digest[..24]), digest)
+/// A folder of the cache, and what decides what lies in it.
+struct Place {
+    folder: PathBuf,
+    digest: String,
+    /// The same in words, for [`cache::why`].
+    words: serde_json::Value,
+}
+
+impl Place {
+    /// The place for what these parts decide.
+    fn of(production: &Production, kind: &str, parts: &[&str], words: serde_json::Value) -> Place {
+        let digest = digest::of_bytes(format!("{REVISION}\n{kind}\n{}", parts.join("\n")).as_bytes());
+        Place { folder: production.cache.join(kind).join(&digest[..24]), digest, words }
+    }
+
+    /// Makes the folder, and says in it what decided it.
+    fn make(&self) -> Result<(), Error> {
+        make_folder(&self.folder)?;
+        cache::describe(&self.folder, REVISION, &self.words)
+    }
 }

@@ -11,6 +11,7 @@ use bench_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::layers::{Given, Layers};
 use crate::suite::explain;
 
 /// Presets shipped with the program: id and text.
@@ -136,6 +137,20 @@ impl Preset {
     /// # Errors
     /// No such preset, text that is not a preset, values out of range.
     pub fn load(id: &str) -> Result<Preset, Error> {
+        Self::read(id).map(|(preset, _)| preset)
+    }
+
+    /// Loads a preset with a user's settings over it; also its text, and the keys that were set.
+    ///
+    /// # Errors
+    /// As [`Preset::load`]; a value that does not fit.
+    pub fn load_with(id: &str, layers: &Layers) -> Result<(Preset, String, Vec<Given>), Error> {
+        let (preset, text) = Self::read(id)?;
+        let (preset, given) = layers.preset(preset, &text, Self::check)?;
+        Ok((preset, text, given))
+    }
+
+    fn read(id: &str) -> Result<(Preset, String), Error> {
         let (place, text) = match EMBEDDED.iter().find(|(known, _)| *known == id) {
             Some((known, text)) => (format!("preset `{known}`"), (*text).to_owned()),
             None if id.ends_with(".toml") => {
@@ -158,7 +173,7 @@ impl Preset {
         };
         let preset: Preset = toml::from_str(&text).map_err(|error| explain(&place, &text, &error))?;
         preset.check().map_err(|(key, why)| Error::SuiteValue { place, key, why })?;
-        Ok(preset)
+        Ok((preset, text))
     }
 
     fn check(&self) -> Result<(), (String, String)> {

@@ -12,7 +12,7 @@ use bench_train::embed::embed_molecules;
 use serde_json::json;
 
 use super::train::{Job, Trained, read_left_out, write_left_out};
-use super::{embed, failed, make_folder, place};
+use super::{Place, embed, failed};
 use crate::outputs::slug;
 use crate::retrieve::{queries_name, row};
 use crate::{Error, Progress};
@@ -61,6 +61,15 @@ pub(super) struct Retrieved {
     pub(super) files: Vec<(String, PathBuf)>,
 }
 
+/// Where the retrieval of a training lies in the cache.
+pub(super) fn place(job: &Job<'_>, name: &str, training: &str) -> Place {
+    let preset = &job.production.preset;
+    let settings = json!({ "tasks": preset.retrieval, "crop": preset.augment.crop, "evaluation": preset.evaluation });
+    let mut words = settings.clone();
+    words["training"] = training.into();
+    Place::of(job.production, "retrieval", &[training, &settings.to_string(), name], words)
+}
+
 /// Scores one model on every retrieval task of the preset, and keeps embeddings and every query, so
 /// that anyone can score again. Says whether all of it was there.
 pub(super) fn model(
@@ -70,17 +79,20 @@ pub(super) fn model(
     progress: &dyn Progress,
 ) -> Result<(Retrieved, bool), Error> {
     let preset = &job.production.preset;
-    let settings = json!({ "tasks": preset.retrieval, "crop": preset.augment.crop, "evaluation": preset.evaluation });
-    let (folder, _) = place(job.production, "retrieval", &[&trained.digest, &settings.to_string(), name]);
-    let file = folder.join("retrieval.json");
+    let place = place(job, name, &trained.digest);
+    let folder = &place.folder;
+    let file = folder.join(SCORES);
     let rows = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let there = rows.is_some();
     if there {
-        job.leave_out(&read_left_out(&folder), progress)?;
+        job.leave_out(&read_left_out(folder), progress)?;
     }
     let rows = match rows {
         Some(rows) => rows,
-        None => score(job, name, trained, &folder, progress)?,
+        None => {
+            place.make()?;
+            score(job, name, trained, folder, progress)?
+        }
     };
     // Written last: with it, everything is there.
     if !there {
@@ -93,6 +105,8 @@ pub(super) fn model(
     Ok((Retrieved { rows, files }, there))
 }
 
+/// The scores; where they are, everything is.
+pub(super) const SCORES: &str = "retrieval.json";
 const IMAGES: &str = "images.parquet";
 const MOLECULES: &str = "molecules.parquet";
 
@@ -104,7 +118,6 @@ fn score(
     progress: &dyn Progress,
 ) -> Result<Vec<RetrievalRow>, Error> {
     let preset = &job.production.preset;
-    make_folder(folder)?;
     let held = HeldOut::of(job);
     let positions: Vec<u32> = held.images.iter().map(|image| job.training.images[image.0 as usize]).collect();
     let made = embed::images(&embed::Viewing::of(job), &trained.model, &positions, progress)?;

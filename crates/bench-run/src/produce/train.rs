@@ -11,13 +11,13 @@ use bench_eval::retrieval::compound_split::{CompoundSplit, split_random, split_s
 use bench_images::augment::EvaluationCrops;
 use bench_models::{Model, ModelConfig, MoleculeEncoderConfig};
 use bench_train::observer::{EpochRecord, Observer, StepReport};
-use bench_train::{Catalogue, DType, Device, Ending, Pace, Training, load_weights};
+use bench_train::{Catalogue, DType, Device, Ending, Pace, TrainConfig, Training, load_weights};
 use serde_json::json;
 
 use super::dataset::{Dataset, TrainingSet};
 use super::preset::{CompoundSplitKind, Method, Preset};
 use super::source::StoreImages;
-use super::{Policy, Production, failed, make_folder, place};
+use super::{Place, Policy, Production, failed};
 use crate::{Error, Progress};
 
 /// Lists the unreadable images beside what was made without them.
@@ -118,6 +118,20 @@ pub(super) fn split(preset: &Preset, catalogue: &Catalogue) -> Result<CompoundSp
     })
 }
 
+/// Where a training lies in the cache.
+pub(super) fn place(job: &Job<'_>, method: &Method, seed: u64) -> Place {
+    let described = json!({ "model": method.model, "augment": job.production.preset.augment });
+    let decided = json!({
+        "described": described, "train": TrainConfig { seed, ..method.train.clone() }, "compounds": job.split,
+        "pixels": job.dataset.digest, "catalogue": job.training.catalogue.digest(),
+        "device": format!("{:?}", job.device.location()),
+    });
+    let mut words = decided.clone();
+    // A list of a hundred thousand compounds says less than its digest.
+    words["compounds"] = bench_core::digest::of_bytes(decided["compounds"].to_string().as_bytes()).into();
+    Place::of(job.production, "models", &[&decided.to_string()], words)
+}
+
 /// Trains a model to its end, going on from its last checkpoint.
 pub(super) fn train(
     job: &Job<'_>,
@@ -128,15 +142,11 @@ pub(super) fn train(
 ) -> Result<(Trained, bool), Error> {
     let preset = &job.production.preset;
     let catalogue = &job.training.catalogue;
-    let mut config = method.train.clone();
-    config.seed = seed;
+    let config = TrainConfig { seed, ..method.train.clone() };
     let described = json!({ "model": method.model, "augment": preset.augment });
-    let decided = json!({
-        "described": described, "train": config, "compounds": job.split, "pixels": job.dataset.digest,
-        "catalogue": catalogue.digest(), "device": format!("{:?}", job.device.location()),
-    });
-    let (folder, digest) = place(job.production, "models", &[&decided.to_string()]);
-    make_folder(&folder)?;
+    let place = place(job, method, seed);
+    place.make()?;
+    let Place { folder, digest, .. } = place;
     let model = Model::new(&method.model, Seed(seed), DType::F32, job.device).map_err(failed("build the model"))?;
     let select = |keys: &[String]| catalogue.select(keys.iter().map(String::as_str)).0;
     let (train, validation) = (select(&job.split.train), select(&job.split.validation));

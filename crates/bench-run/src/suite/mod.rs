@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 pub mod embedded;
+pub mod gates;
 mod parse;
 
+pub use gates::GateSettings;
 pub(crate) use parse::{check, explain};
 
 /// A benchmark as data.
@@ -58,18 +60,27 @@ pub struct Suite {
     /// Metric ids.
     #[serde(default = "default_metrics")]
     pub metrics: Vec<String>,
+    /// Corrections, each a chain such as `mad-plate > sphere`; `none` is the embedding as it is.
+    #[serde(default = "default_corrections")]
+    pub corrections: Vec<String>,
     /// Control embeddings.
     #[serde(default = "default_controls")]
     pub controls: Vec<String>,
     /// Batch probes.
     #[serde(default)]
     pub batch_probes: BatchProbes,
+    /// Embedding metrics.
+    #[serde(default)]
+    pub embedding_metrics: EmbeddingMetrics,
     /// Intervals and tests.
     #[serde(default)]
     pub uncertainty: Uncertainty,
     /// Two-dimensional map.
     #[serde(default)]
     pub projection: ProjectionSettings,
+    /// Which losses against a baseline are not tolerated.
+    #[serde(default)]
+    pub gates: GateSettings,
 }
 
 /// Where data come from when the user gives none.
@@ -263,6 +274,41 @@ impl Default for BatchProbes {
     }
 }
 
+/// Embedding metrics: what needs no probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EmbeddingMetrics {
+    /// Whether they are measured: all of them with their nulls take longer than everything else.
+    pub enabled: bool,
+    /// Ids; none for all.
+    pub ids: Vec<String>,
+    /// Totals of packages and papers that are reported; their metrics are measured too.
+    pub presets: Vec<String>,
+    /// Permutations of metrics whose null costs little.
+    pub permutations: usize,
+    /// Permutations of those that pass over the matrix each time.
+    pub pass_permutations: usize,
+    /// Permutations of those that meet all pairs of a label each time.
+    pub pair_permutations: usize,
+    /// Bootstrap draws.
+    pub bootstrap: usize,
+}
+
+impl Default for EmbeddingMetrics {
+    fn default() -> Self {
+        let presets = ["scib", "scib-metrics", "arevalo2024"].map(str::to_owned).to_vec();
+        Self {
+            enabled: false,
+            ids: Vec::new(),
+            presets,
+            permutations: 100,
+            pass_permutations: 20,
+            pair_permutations: 0,
+            bootstrap: 500,
+        }
+    }
+}
+
 /// Intervals and tests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -299,6 +345,10 @@ impl Default for ProjectionSettings {
 
 fn default_metrics() -> Vec<String> {
     bench_eval::metric::DEFAULT_IDS.map(String::from).to_vec()
+}
+
+fn default_corrections() -> Vec<String> {
+    vec!["none".to_owned()]
 }
 
 fn default_controls() -> Vec<String> {

@@ -31,7 +31,7 @@ pub(crate) fn explain(place: &str, text: &str, error: &toml::de::Error) -> Error
     Error::SuiteText { place: place.to_owned(), line, message, suggestion }
 }
 
-fn one_of(key: &'static str, value: &str, valid: &[&str]) -> Result<(), (&'static str, String)> {
+pub(super) fn one_of(key: &'static str, value: &str, valid: &[&str]) -> Result<(), (&'static str, String)> {
     if valid.contains(&value) {
         return Ok(());
     }
@@ -98,7 +98,7 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
     if suite.projection.shown == 0 || suite.projection.shown > 50_000 {
         return Err(("projection.shown", "must be 1 to 50000".into()));
     }
-    Ok(())
+    suite.gates.check()
 }
 
 #[cfg(test)]
@@ -122,6 +122,21 @@ mod tests {
         let text = format!("{error}");
         assert!(text.contains("s.toml:5") && text.contains("unknown key `repeat`"), "{text}");
         assert_eq!(error.hint().as_deref(), Some("did you mean `repeats`?"));
+    }
+
+    #[test]
+    fn gates_have_defaults_strict_keys_and_limits() {
+        let suite = parse("s.toml", HEAD).expect("valid");
+        assert_eq!(suite.gates, super::super::GateSettings::default());
+        let rule = "[[gates.rules]]\nquantity = \"g\"\nmin-effect = 0.03\n";
+        let suite = parse("s.toml", &format!("{HEAD}[gates]\nwindow = 3\n{rule}")).expect("valid");
+        assert_eq!((suite.gates.window, suite.gates.rules.len(), suite.gates.level), (3, 1, 0.95));
+        let error = parse("s.toml", &format!("{HEAD}{rule}min-efect = 1\n")).expect_err("unknown key");
+        assert!(format!("{error}").contains("unknown key `min-efect`"), "{error}");
+        let error = parse("s.toml", &format!("{HEAD}{}", rule.replace("\"g\"", "\"gee\""))).expect_err("bad value");
+        assert!(format!("{error}").contains("gates.rules.quantity"), "{error}");
+        let error = parse("s.toml", &format!("{HEAD}[gates]\nlevel = 95\n")).expect_err("bad value");
+        assert!(format!("{error}").contains("gates.level"), "{error}");
     }
 
     #[test]

@@ -85,10 +85,10 @@ pub(super) fn illumination(path: &Path, channels: &[&str], bucket: &str) -> Resu
     };
     let mut keys = BTreeMap::new();
     for (at, channel) in channels.iter().enumerate() {
-        for row in 0..columns[at].len() {
+        for (row, last) in columns[columns.len() - channels.len() + at].iter().enumerate() {
             let address = match split {
-                true => format!("{}/{}", columns[at][row].trim_end_matches('/'), columns[channels.len() + at][row]),
-                false => columns[at][row].clone(),
+                true => format!("{}/{last}", columns[at][row].trim_end_matches('/')),
+                false => last.clone(),
             };
             let broken = |why: String| Error::Metadata {
                 path: path.to_owned(),
