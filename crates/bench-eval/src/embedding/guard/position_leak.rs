@@ -35,7 +35,8 @@ const DRAWS: usize = 1000;
 /// Quantile of the null.
 const QUANTILE: f64 = 0.95;
 
-/// Plates of a position that are compared; more add nothing but time.
+/// Plates of a position that are compared; more add nothing but time. Half as many as there are positions at most, so
+/// that groups of different positions can be drawn.
 const PLATES: usize = 32;
 
 /// Its card.
@@ -80,8 +81,9 @@ impl EmbeddingMetric for PositionLeak {
         for (at, well) in wells.iter().enumerate() {
             groups.entry(well.position).or_default().push(at);
         }
+        let most = PLATES.min(groups.len() / 2).max(2);
         groups.retain(|_, group| {
-            group.truncate(PLATES);
+            group.truncate(most);
             group.len() > 1
         });
         if groups.len() < 2 {

