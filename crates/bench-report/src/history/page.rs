@@ -137,7 +137,7 @@ fn row(view: &HistoryView<'_>, at: usize) -> Value {
         pinned => view.pinned == Some(at + 1),
         failed => has_failed(run),
         date => run.date.as_ref().map(|date| text::shorten(date, 30)),
-        commit => run.commit.as_ref().map(|commit| text::shorten(commit, 12)),
+        commit => run.commit.as_ref().map(|commit| text::commit(commit)),
         commit_url => &run.commit_url,
         report_url => &run.report_url,
         run => text::name(&run.run_id),

@@ -186,7 +186,7 @@ fn points(out: &mut String, runs: &[HistoryRun], key: &Key, model: &str, scale: 
         }
         let mut words = format!("run {}: {} {}", first + at + 1, text::short(model), number::fixed(value));
         words.extend(found.interval.map(|i| format!(" {}", number::interval(i))));
-        words.extend(run.commit.as_ref().map(|commit| format!(", commit {}", text::shorten(commit, 12))));
+        words.extend(run.commit.as_ref().map(|commit| format!(", commit {}", text::commit(commit))));
         words.extend(run.date.as_ref().map(|date| format!(", {}", text::shorten(date, 30))));
         let failed = failed_gate(run, key, model);
         if failed {
