@@ -243,8 +243,13 @@ fn a_history_keeps_runs_judges_them_and_refuses_damage() {
     assert_eq!(status("history:1", path(&again), 0).status, Status::Unchanged);
     let pinned = status("pinned", path(&weak), 1);
     assert_eq!(pinned.base.runs[0].commit.as_deref(), Some("aaa111"));
+    let window = status("history:window", path(&weak), 1);
+    assert_eq!(window.base.runs.len(), 2, "a run that failed is no part of a window");
+    assert!(window.notes.iter().any(|note| note.contains("leaves out one run whose gates failed")), "{window:?}");
     assert_eq!(history(&["pin", "3"]).1, "3\n");
     assert_eq!(status("pinned", path(&weak), 0).status, Status::Unchanged);
+    let window = status("history:window", path(&weak), 0);
+    assert_eq!((window.base.runs.len(), window.status), (1, Status::Unchanged), "unless it is pinned");
 
     let text = fs::read_to_string(&file).expect("a history");
     fs::write(&file, text.replacen("bbb222", "bbb223", 1)).expect("damaged");

@@ -61,6 +61,13 @@ pub struct HistoryRun {
     pub pinned: bool,
 }
 
+impl HistoryRun {
+    /// Whether a gate failed when the run was added.
+    pub fn has_failed(&self) -> bool {
+        self.checks.iter().any(|check| check.status == Some(Status::Regression))
+    }
+}
+
 /// One value with its interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HistoryValue {

@@ -69,6 +69,11 @@ pub(crate) fn name(text: &str) -> String {
     if shown.chars().any(is_right_to_left) { format!("\u{2068}{shown}\u{2069}") } else { shown }
 }
 
+/// A commit, by its first twelve characters.
+pub(crate) fn commit(text: &str) -> String {
+    visible(&text.chars().take(12).collect::<String>())
+}
+
 /// A reason or note on one line, cut at [`REASON_CHARS`].
 pub(crate) fn reason(text: &str) -> String {
     shorten(text, REASON_CHARS)

@@ -113,7 +113,7 @@ pub(crate) const LEGEND: &str = "regression: the interval of the loss excludes z
 
 /// A run in a line: place, run id, commit.
 pub(crate) fn run(run: &RunName) -> String {
-    let commit = run.commit.as_ref().map(|commit| format!(", commit {}", text::shorten(commit, 12)));
+    let commit = run.commit.as_ref().map(|commit| format!(", commit {}", text::commit(commit)));
     format!("{} (run {}{})", text::reason(&run.place), text::name(&run.run_id), commit.unwrap_or_default())
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn baseline(compared: &Compared) -> String {
 pub(crate) fn commits(compared: &Compared) -> Option<String> {
     let base = compared.base.runs.last()?.commit.as_ref()?;
     let head = compared.head.commit.as_ref()?;
-    Some(format!("{}..{}", text::shorten(base, 12), text::shorten(head, 12)))
+    Some(format!("{}..{}", text::commit(base), text::commit(head)))
 }
 
 /// How the intervals were made.

@@ -37,8 +37,3 @@ fn verdict(check: &HistoryCheck) -> String {
         None => "not comparable".to_owned(),
     }
 }
-
-/// Whether the gates failed a run.
-pub(crate) fn has_failed(run: &HistoryRun) -> bool {
-    run.checks.iter().any(|check| check.status == Some(Status::Regression))
-}

@@ -9,7 +9,7 @@ use bench_core::history::HistoryRun;
 use minijinja::{Value, context};
 
 use super::trend::{self, Key, SERIES};
-use super::{HistoryView, check_words, has_failed};
+use super::{HistoryView, check_words};
 use crate::small_page::{self, PAGES_STYLE};
 use crate::view::{g_symbol, probe_title};
 use crate::{Error, number, text};
@@ -135,9 +135,9 @@ fn row(view: &HistoryView<'_>, at: usize) -> Value {
     context! {
         number => at + 1,
         pinned => view.pinned == Some(at + 1),
-        failed => has_failed(run),
+        failed => run.has_failed(),
         date => run.date.as_ref().map(|date| text::shorten(date, 30)),
-        commit => run.commit.as_ref().map(|commit| text::shorten(commit, 12)),
+        commit => run.commit.as_ref().map(|commit| text::commit(commit)),
         commit_url => &run.commit_url,
         report_url => &run.report_url,
         run => text::name(&run.run_id),

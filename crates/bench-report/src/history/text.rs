@@ -13,12 +13,13 @@ pub fn history_text(view: &HistoryView<'_>) -> String {
     let mut rows = vec![["", "number", "date", "commit", "suite", "run", "pinned", "window"].map(str::to_owned)];
     for (at, run) in view.runs.iter().enumerate() {
         let star = if view.pinned == Some(at + 1) { "*" } else { "" };
-        let or_dash = |text: &Option<String>| text.as_ref().map_or_else(|| "–".to_owned(), |t| text::shorten(t, 12));
+        let date = run.date.as_ref().map_or_else(|| "–".to_owned(), |date| text::shorten(date, 20));
+        let commit = run.commit.as_ref().map_or_else(|| "–".to_owned(), |commit| text::commit(commit));
         rows.push([
             star.to_owned(),
             (at + 1).to_string(),
-            or_dash(&run.date),
-            or_dash(&run.commit),
+            date,
+            commit,
             format!("{} v{}", text::name(&run.suite.id), run.suite.version),
             text::name(&run.run_id),
             check_words(run, "pinned"),

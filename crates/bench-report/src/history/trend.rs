@@ -90,9 +90,13 @@ pub(crate) fn svg(view: &HistoryView<'_>, key: &Key, models: &[&str], first: usi
         let _ =
             write!(out, "<line class=\"pin\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>", HEIGHT - BOTTOM);
     }
+    // Ribbons lie below all lines.
+    for (at, model) in models.iter().enumerate() {
+        ribbons(&mut out, &pieces(runs, key, model), &scale, &format!("s{}", at % SERIES));
+    }
     for (at, model) in models.iter().enumerate() {
         let class = format!("s{}", at % SERIES);
-        ribbon_and_line(&mut out, runs, key, model, &scale, &class);
+        lines(&mut out, &pieces(runs, key, model), &scale, &class);
         let base = view.pinned.and_then(|number| value(view.runs.get(number - 1)?, key, model)?.value);
         if let Some(base) = base.filter(|base| (scale.low..=scale.high).contains(base)) {
             let y = scale.y(base);
@@ -140,7 +144,8 @@ fn same_measure(a: &HistoryRun, b: &HistoryRun) -> bool {
     (&a.suite.id, a.suite.version, &a.splits_digest) == (&b.suite.id, b.suite.version, &b.splits_digest)
 }
 
-fn ribbon_and_line(out: &mut String, runs: &[HistoryRun], key: &Key, model: &str, scale: &Scale, class: &str) {
+/// Stretches of a line: runs in a row that measured the same and have a value.
+fn pieces<'a>(runs: &'a [HistoryRun], key: &Key, model: &str) -> Vec<Vec<(usize, &'a HistoryValue)>> {
     let mut pieces: Vec<Vec<(usize, &HistoryValue)>> = Vec::new();
     let mut last: Option<&HistoryRun> = None;
     // Runs of other suites stand between those of this one without breaking its line.
@@ -156,21 +161,28 @@ fn ribbon_and_line(out: &mut String, runs: &[HistoryRun], key: &Key, model: &str
             None => pieces.push(vec![(at, value)]),
         }
     }
-    for piece in &pieces {
-        let ends: Vec<(f64, f64, f64)> = piece
-            .iter()
-            .filter_map(|(at, v)| v.interval.map(|i| (scale.x(*at), scale.y(i.low), scale.y(i.high))))
-            .collect();
+    pieces
+}
+
+fn ribbons(out: &mut String, pieces: &[Vec<(usize, &HistoryValue)>], scale: &Scale, class: &str) {
+    for piece in pieces {
+        let ends =
+            piece.iter().filter_map(|(at, v)| v.interval.map(|i| (scale.x(*at), scale.y(i.low), scale.y(i.high))));
+        let ends: Vec<(f64, f64, f64)> = ends.collect();
         if ends.len() > 1 {
             let upper = ends.iter().map(|(x, _, high)| format!("{x:.1},{high:.1}"));
             let lower = ends.iter().rev().map(|(x, low, _)| format!("{x:.1},{low:.1}"));
             let points: Vec<String> = upper.chain(lower).collect();
             let _ = write!(out, "<polygon class=\"ribbon {class}\" points=\"{}\"/>", points.join(" "));
         }
-        let points: Vec<String> = piece
-            .iter()
-            .filter_map(|(at, v)| v.value.map(|y| format!("{:.1},{:.1}", scale.x(*at), scale.y(y))))
-            .collect();
+    }
+}
+
+fn lines(out: &mut String, pieces: &[Vec<(usize, &HistoryValue)>], scale: &Scale, class: &str) {
+    for piece in pieces {
+        let points =
+            piece.iter().filter_map(|(at, v)| v.value.map(|y| format!("{:.1},{:.1}", scale.x(*at), scale.y(y))));
+        let points: Vec<String> = points.collect();
         let _ = write!(out, "<polyline class=\"{class} line\" points=\"{}\"/>", points.join(" "));
     }
 }
@@ -186,7 +198,7 @@ fn points(out: &mut String, runs: &[HistoryRun], key: &Key, model: &str, scale: 
         }
         let mut words = format!("run {}: {} {}", first + at + 1, text::short(model), number::fixed(value));
         words.extend(found.interval.map(|i| format!(" {}", number::interval(i))));
-        words.extend(run.commit.as_ref().map(|commit| format!(", commit {}", text::shorten(commit, 12))));
+        words.extend(run.commit.as_ref().map(|commit| format!(", commit {}", text::commit(commit))));
         words.extend(run.date.as_ref().map(|date| format!(", {}", text::shorten(date, 30))));
         let failed = failed_gate(run, key, model);
         if failed {

@@ -94,6 +94,10 @@ impl Source {
 
 /// The last runs of a history that can be compared with `head`.
 ///
+/// Runs whose gates failed when they were added are left out: they would pull the mean down and make the
+/// spread so large that nothing fails any more. A failed run that is pinned was accepted; it is the oldest of its
+/// window.
+///
 /// # Errors
 /// There are none.
 pub fn runs_before(
@@ -104,36 +108,55 @@ pub fn runs_before(
 ) -> Result<Found, Error> {
     let size = window.unwrap_or(head.run.gates.window).max(1);
     let end = before.map_or(history.runs.len(), |number| number - 1);
-    let (mut sides, mut left_out) = (Vec::new(), Vec::new());
+    let (mut sides, mut left_out, mut failed) = (Vec::new(), Vec::new(), 0);
     for number in (1..=end).rev() {
         if sides.len() == size {
             break;
         }
+        let is_accepted = history.pinned == Some(number);
+        let has_failed = history.run(number).has_failed();
         let side = Side::of_history(number, history.run(number), "history");
-        match refusal::refuse(&side, head) {
-            Some((why, _)) => left_out.push((number, why)),
-            None => sides.push(side),
+        if let Some((why, _)) = refusal::refuse(&side, head) {
+            left_out.push((number, why));
+        } else if has_failed && !is_accepted {
+            failed += 1;
+        } else {
+            sides.push(side);
+            if has_failed {
+                break;
+            }
         }
     }
     if sides.is_empty() {
         return Err(Error::Usage {
             message: match left_out.first() {
-                None => "the history has no earlier run to compare with".to_owned(),
                 Some((number, why)) => format!("no run of the history can be compared; run {number}: {why}"),
+                None if failed > 0 => "all earlier runs of the history failed their gates".to_owned(),
+                None => "the history has no earlier run to compare with".to_owned(),
             },
-            hint: Some("`bench history add RUN` adds one".into()),
+            hint: Some("`bench history add RUN` adds one; `bench history pin ID` accepts one that failed".into()),
         });
     }
     sides.reverse();
     let what = match sides.len() {
-        1 => "the last run of the history".to_owned(),
-        n => format!("the mean of the last {n} runs of the history"),
+        1 => "one run of the history".to_owned(),
+        n => format!("the mean of {n} runs of the history"),
     };
-    let notes = left_out.first().map(|(number, why)| {
-        let runs = if left_out.len() == 1 { "one run".to_owned() } else { format!("{} runs", left_out.len()) };
-        format!("the window leaves out {runs} of the history; run {number}: {why}")
-    });
-    Ok(Found { what, sides, notes: notes.into_iter().collect() })
+    let runs = |n: usize| if n == 1 { "one run".to_owned() } else { format!("{n} runs") };
+    let mut notes = Vec::new();
+    if let Some((number, why)) = left_out.first() {
+        notes.push(format!(
+            "the window leaves out {} that cannot be compared; run {number}: {why}",
+            runs(left_out.len())
+        ));
+    }
+    if failed > 0 {
+        notes.push(format!(
+            "the window leaves out {} whose gates failed; `bench history pin ID` accepts such a run",
+            runs(failed)
+        ));
+    }
+    Ok(Found { what, sides, notes })
 }
 
 impl Found {
