@@ -130,7 +130,7 @@ def github(service, quality, event, sha):
     job = flow["jobs"]["bench"]
     folder, out = service.checkout(quality), []
     known = {
-        "vars.BENCH_REPOSITORY": "", "github.token": "secret", "github.run_id": "7", "github.run_attempt": "1",
+        "vars.PROGRAM_REPOSITORY": "", "github.token": "secret", "github.run_id": "7", "github.run_attempt": "1",
         "github.sha": sha, "github.event.pull_request.head.sha || github.sha": sha, "github.repository": "me/model",
         "github.server_url": "https://example.org", "github.event.pull_request.number": "5" if event == "pull_request" else "",
     }
@@ -181,7 +181,7 @@ def gitlab(service, quality, event, sha):
     request = event == "pull_request"
     env = {**service.env, **job["variables"], "SCORE_FLAGS": FLAGS, "CI_COMMIT_SHA": sha, "CI_PROJECT_ID": "3",
            "CI_API_V4_URL": "https://example.org/api/v4", "CI_PROJECT_URL": "https://example.org/me/model",
-           "CI_JOB_URL": "https://example.org/me/model/-/jobs/9", "BENCH_TOKEN": "secret",
+           "CI_JOB_URL": "https://example.org/me/model/-/jobs/9", "COMMENT_TOKEN": "secret",
            "CI_MERGE_REQUEST_IID": "5" if request else ""}
     # A runner joins the lines into one script.
     script = "\n".join([*job["before_script"], *job["script"]])
