@@ -128,6 +128,8 @@ pub enum NullCost {
     Pass,
     /// All pairs of rows of a label once more.
     Pairs,
+    /// Nothing to permute: the value does not depend on what is exchanged. Such metrics have nulls of their own.
+    Unmoved,
 }
 
 /// A metric of an embedding.

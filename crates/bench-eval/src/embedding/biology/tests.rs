@@ -14,7 +14,7 @@ use super::sources::known_relationships::{TAIL, known_relationships};
 use super::support::stats::{apart, average_ranks, fisher_greater};
 use super::support::{profiles::Profiles, ranking};
 use super::*;
-use crate::embedding::{Measured, Roles, Space};
+use crate::embedding::{Measured, NullCost, Roles, Space};
 
 /// A table of treated and control rows.
 #[derive(Clone, Debug)]
@@ -559,6 +559,23 @@ fn names_and_threads_change_nothing() {
     assert_eq!(all(&renamed), before);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(pool.install(|| all(&input)), before);
+}
+
+#[test]
+fn metrics_that_say_so_do_not_move_with_the_labels() {
+    let input = experiment();
+    let mut permuted = input.clone();
+    Seed(6).stream().shuffle(&mut permuted.label.codes);
+    let (before, after) = (all(&input), all(&permuted));
+    for metric in METRICS {
+        let id = metric.card().card.id;
+        if metric.null_cost() == NullCost::Unmoved {
+            assert_eq!(before[id], after[id], "{id}");
+        }
+    }
+    for id in ["asw-label-cosine", "nmi-kmeans", "kni", "consistency-all-map", "enrichment-label"] {
+        assert_ne!(before[id], after[id], "{id}");
+    }
 }
 
 #[test]

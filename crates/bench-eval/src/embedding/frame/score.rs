@@ -189,6 +189,7 @@ fn add_null(
         NullCost::Low => settings.permutations,
         NullCost::Pass => settings.pass_permutations,
         NullCost::Pairs => settings.pair_permutations,
+        NullCost::Unmoved => 0,
     };
     if draws == 0 {
         return;

@@ -14,7 +14,7 @@ use bench_geometry::neighbours::Metric;
 
 use super::silhouette::silhouettes;
 use super::{by_level, check_labels};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Space};
 
 /// The metric, with one of two distances.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,10 @@ pub static EUCLIDEAN: AswLabel = AswLabel {
 impl EmbeddingMetric for AswLabel {
     fn card(&self) -> &'static EmbeddingCard {
         self.card
+    }
+
+    fn null_cost(&self) -> NullCost {
+        if self.metric == Metric::Cosine { NullCost::Pass } else { NullCost::Pairs }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use super::agreement::ari;
 use super::kmeans::{KMeansSettings, Start, kmeans};
 use super::silhouette::silhouettes;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 static CARD: EmbeddingCard = card! {
     id: "clustering-score", title: "Clustering score",
@@ -156,6 +156,10 @@ impl EmbeddingMetric for ClusteringScore {
 
     fn per_unit(&self) -> bool {
         true
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pairs
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

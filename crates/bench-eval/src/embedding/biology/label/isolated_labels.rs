@@ -18,7 +18,7 @@ use bench_geometry::neighbours::Metric;
 
 use super::silhouette::silhouettes;
 use super::{by_level, check_labels};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Roles, Space};
 
 static CARD: EmbeddingCard = card! {
     id: "isolated-labels", title: "Isolated labels",
@@ -41,6 +41,10 @@ impl EmbeddingMetric for IsolatedLabels {
 
     fn per_unit(&self) -> bool {
         true
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pairs
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -22,7 +22,7 @@ use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Negatives, Query, rank};
 use super::null::NullSettings;
 use super::presets::ACTIVITY;
-use super::run::{MapTable, mean_average_precision, row_score};
+use super::run::{MapTable, key, mean_average_precision, row_score};
 use crate::embedding::{Roles, Space};
 
 /// q below which a compound is active.
@@ -41,8 +41,11 @@ pub fn consistency(
     let factor = compound(roles)?;
     let mut kept: Vec<bool> = factor.counts().iter().map(|&count| count > 0).collect();
     if active_only {
-        let activity = mean_average_precision(space, roles, &ACTIVITY, factor, null)
-            .map_err(|why| format!("which compounds are active is not known: {why}"))?;
+        // Labels take no part in it, so it is kept while they are permuted.
+        let key = format!("map/active/{}/{null:?}", key(roles, &ACTIVITY)?);
+        let activity = space.remember(&key, || mean_average_precision(space, roles, &ACTIVITY, factor, null));
+        let activity =
+            activity.as_ref().as_ref().map_err(|why| format!("which compounds are active is not known: {why}"))?;
         let mut groups = activity.groups.iter();
         for (keep, name) in kept.iter_mut().zip(&factor.levels) {
             // Groups come in the order of the factor, without those that have no score.

@@ -8,7 +8,7 @@ use super::null::NullSettings;
 use super::presets;
 use super::rule::PairRule;
 use super::run::{GroupScore, MapTable, key, mean_average_precision};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// q below which a group is retrieved.
 const THRESHOLD: f64 = 0.05;
@@ -250,6 +250,14 @@ impl EmbeddingMetric for MeanAp {
 
     fn per_unit(&self) -> bool {
         false
+    }
+
+    fn null_cost(&self) -> NullCost {
+        match self.task {
+            // A rule may name the label; these do not.
+            Task::Compounds(_) => NullCost::Unmoved,
+            Task::Labels { .. } => NullCost::Pass,
+        }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

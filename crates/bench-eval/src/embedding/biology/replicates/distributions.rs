@@ -22,7 +22,7 @@ use bench_core::{Matrix, Seed};
 use super::super::support::columns::{Centroids, compound};
 use super::super::support::profiles::Profiles;
 use super::super::support::stats::{Apart, apart};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Most pairs of each kind.
 pub const PAIRS: usize = 100_000;
@@ -147,6 +147,10 @@ pub(crate) fn similarities(space: &Space<'_>, roles: &Roles<'_>, unit: &str) -> 
 impl EmbeddingMetric for Distributions {
     fn card(&self) -> &'static EmbeddingCard {
         self.card
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

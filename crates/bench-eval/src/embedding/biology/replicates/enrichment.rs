@@ -19,7 +19,7 @@ use super::super::support::columns::{LabelSets, compound, wells};
 use super::super::support::pairs::split;
 use super::super::support::profiles::Profiles;
 use super::super::support::stats::fisher_greater;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Share of pairs that is taken.
 pub const TOP: f64 = 0.01;
@@ -86,6 +86,10 @@ impl EmbeddingMetric for Enrichment {
         &CARD
     }
 
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let (compounds, wells) = (compound(roles)?, wells(roles.layout));
         let related = |a: usize, b: usize| (wells[a] != wells[b]).then(|| compounds.codes[a] == compounds.codes[b]);
@@ -96,6 +100,10 @@ impl EmbeddingMetric for Enrichment {
 impl EmbeddingMetric for LabelEnrichment {
     fn card(&self) -> &'static EmbeddingCard {
         &LABEL_CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pairs
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

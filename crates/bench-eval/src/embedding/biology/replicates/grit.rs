@@ -20,7 +20,7 @@ use super::super::label::by_level;
 use super::super::support::columns::{compound, wells};
 use super::super::support::product::products;
 use super::standardised;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Roles, Space};
 
 /// Rows of a task.
 const ROWS: usize = 64;
@@ -44,6 +44,10 @@ pub struct Grit;
 impl EmbeddingMetric for Grit {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use super::super::support::columns::compound;
 use super::super::support::product::{column_products, products};
 use super::share_retrieved;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Most controls.
 pub const CONTROLS: usize = 200;
@@ -208,6 +208,10 @@ pub(crate) fn sample(rows: usize, most: usize, seed: Seed) -> Vec<u32> {
 impl EmbeddingMetric for MpValue {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -22,7 +22,7 @@ use super::super::map::PairRule;
 use super::super::map::run::{key, ranked};
 use super::super::support::columns::compound;
 use super::super::support::ranking::Ranking;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// Replicates in other wells, against all other compounds.
 pub static RULE: PairRule<'static> =
@@ -119,6 +119,10 @@ type Ranked = Result<Vec<(u32, Ranking)>, String>;
 impl EmbeddingMetric for Nearest {
     fn card(&self) -> &'static EmbeddingCard {
         self.card
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

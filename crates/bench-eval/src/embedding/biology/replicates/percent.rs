@@ -27,7 +27,7 @@ use super::super::support::columns::{LabelSets, compound, median_profiles, wells
 use super::super::support::product::products;
 use super::super::support::stats::median;
 use super::standardised;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Random groups per size.
 const DRAWS: usize = 1000;
@@ -154,6 +154,10 @@ fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<M
 impl EmbeddingMetric for Percent {
     fn card(&self) -> &'static EmbeddingCard {
         self.card
+    }
+
+    fn null_cost(&self) -> NullCost {
+        if self.matching { NullCost::Pairs } else { NullCost::Unmoved }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

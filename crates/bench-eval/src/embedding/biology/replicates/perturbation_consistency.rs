@@ -23,7 +23,7 @@ use bench_core::Seed;
 use rayon::prelude::*;
 
 use super::super::support::columns::compound;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Random groups per size.
 const DRAWS: usize = 1000;
@@ -58,6 +58,10 @@ pub(crate) fn mean_cosine(rows: &[&[f32]]) -> f64 {
 impl EmbeddingMetric for PerturbationConsistency {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

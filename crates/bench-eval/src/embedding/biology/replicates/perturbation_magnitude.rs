@@ -26,7 +26,7 @@ use super::super::support::columns::compound;
 use super::super::support::profiles::squared_distance;
 use super::mp_value::sample;
 use super::share_retrieved;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Most controls.
 pub const CONTROLS: usize = 1000;
@@ -89,6 +89,10 @@ fn null(table: &[f64], m: usize, size: usize) -> Vec<f64> {
 impl EmbeddingMetric for PerturbationMagnitude {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::super::support::columns::{Centroids, compound, sources};
 use super::super::support::product::{column_products, products};
 use super::{mean_of, pairs};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Rows that are multiplied at a time.
 const ROWS: usize = 2048;
@@ -102,6 +102,10 @@ impl EmbeddingMetric for BetweenSources {
         &BETWEEN
     }
 
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let (compounds, factor) = (compound(roles)?, sources(roles)?);
         let centroids = Centroids::new(space.treated, compounds, factor);
@@ -164,6 +168,10 @@ fn squared_scatter(matrix: &Matrix, mean: &[f64]) -> f64 {
 impl EmbeddingMetric for ToUnit {
     fn card(&self) -> &'static EmbeddingCard {
         &TO_UNIT
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pass
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -25,7 +25,7 @@ use bench_core::{Factor, Matrix};
 use super::super::support::columns::{compound, mean_profiles};
 use super::super::support::pairs::{similarity_of, split};
 use super::super::support::profiles::Profiles;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Share of all pairs in each tail.
 pub const TAIL: f64 = 0.05;
@@ -102,6 +102,10 @@ pub fn known_relationships(
 impl EmbeddingMetric for KnownRelationships {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -21,7 +21,7 @@ use super::super::support::columns::{Centroids, compound, sources};
 use super::super::support::profiles::Profiles;
 use super::super::support::stats::{average_ranks, pearson};
 use super::{mean_of, pairs};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Most compounds of a pair of sources.
 pub const COMPOUNDS: usize = 500;
@@ -77,6 +77,10 @@ pub(crate) fn mantel(profiles: &Profiles<'_>, a: &[u32], b: &[u32], seed: Seed) 
 impl EmbeddingMetric for Mantel {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Unmoved
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

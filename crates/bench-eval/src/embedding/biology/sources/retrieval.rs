@@ -21,7 +21,7 @@ use super::super::support::columns::{Centroids, LabelSets, compound, sources};
 use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Negatives, Query, Ranking, normalised, rank};
 use super::mean_of;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 #[derive(Clone, Copy, Debug)]
 enum Reading {
@@ -106,6 +106,10 @@ cross_source!(
 impl EmbeddingMetric for CrossSource {
     fn card(&self) -> &'static EmbeddingCard {
         self.card
+    }
+
+    fn null_cost(&self) -> NullCost {
+        if matches!(self.reading, Reading::Labels) { NullCost::Pass } else { NullCost::Unmoved }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
