@@ -31,7 +31,7 @@ pub(crate) use upkeep::{ConfigCommand, ConfigShowArgs, DoctorArgs, ManArgs, NewA
 
 /// Measures batch effects in image representations of cells.
 #[derive(Debug, Parser)]
-#[command(name = "bench", version, about, after_help = exit::HELP, propagate_version = true)]
+#[command(name = "bench", version, after_help = exit::HELP, propagate_version = true)]
 #[command(before_long_help = "\
 Examples:
   bench run --suite smoke
@@ -49,19 +49,21 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(crate) struct OutputArgs {
-    /// Worker threads; results do not depend on it [default: all cores]
+    /// Worker threads [default: all cores]
+    ///
+    /// Results do not depend on it.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Say nothing but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// No progress bars
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_progress: bool,
     /// Colour of messages
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
     pub(crate) color: Color,
-    /// File of settings over those of suite and preset [default: bench.toml, where it is]
+    /// Settings over suite and preset [default: bench.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -80,7 +82,7 @@ pub(crate) enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a suite: train its models, embed its plates (or take --embeddings), score, write the report
+    /// Run a suite: train, embed (or take --embeddings), score, report
     #[command(before_long_help = "\
 Examples:
   bench run --suite target2
@@ -147,22 +149,15 @@ Examples:
   bench card reports/target2/RUN --out cards
   bench card record.json --out hub")]
     Card(CardArgs),
-    /// Compare a run with a baseline on identical splits: gates, intervals, exit code 1 on a regression
-    #[command(after_help = "\
+    /// Compare a run with a baseline: gates, intervals, exit code 1 on a regression
+    #[command(before_long_help = "\
 Examples:
   bench compare reports/target2/old reports/target2/new --gate
   bench compare history:window reports/target2/new --gate --format md --out comment.md
   bench compare pinned reports/target2/new --map emm=emm-v2 --format html --out compared.html")]
     Compare(CompareArgs),
     /// Keep runs in an append-only file: add, pin, show, page of trends
-    #[command(
-        subcommand,
-        after_help = "\
-Examples:
-  bench history add reports/target2/new --commit 1a2b3c --pin
-  bench history show
-  bench history page --out trends.html"
-    )]
+    #[command(subcommand)]
     History(HistoryCommand),
     /// Explain how a table is understood, and every breach with row and column
     #[command(before_long_help = "\
@@ -178,7 +173,7 @@ Examples:
   bench list metrics
   bench list encoders --json")]
     List(ListArgs),
-    /// Print the card of an id: formula, range, citation, defaults; or a suite, preset or manifest
+    /// Print a card (formula, citation, defaults), suite, preset or manifest
     #[command(before_long_help = "\
 Examples:
   bench show not-same-source
@@ -242,7 +237,7 @@ pub(crate) struct RunArgs {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Training (without --embeddings)")]
 pub(crate) struct TrainArgs {
-    /// How to train: smoke, demo, paper, sept2023 or a TOML file [default: the suite's]
+    /// Preset: smoke, demo, paper, sept2023 or a TOML file [default: the suite's]
     #[arg(long, value_name = "ID|FILE")]
     pub(crate) preset: Option<String>,
     /// Folder of plates; they are simulated if it is not given
@@ -271,7 +266,7 @@ pub(crate) struct ScoreArgs {
     /// Suite: an id (see `bench list suites`) or a TOML file
     #[arg(long, value_name = "ID|FILE")]
     pub(crate) suite: Option<String>,
-    /// Embedding table, named after its file unless NAME= says otherwise; repeat for more models
+    /// Embedding table, named after its file; repeat for more models
     #[arg(long, value_name = "[NAME=]FILE", num_args = 1..)]
     pub(crate) embeddings: Vec<String>,
     /// How to read the tables.
@@ -286,7 +281,7 @@ pub(crate) struct ScoreArgs {
     /// Print what would be done, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Print the record's headline as JSON on stdout instead of the report's path
+    /// Print the headline as JSON instead of the report's path
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -326,7 +321,7 @@ pub(crate) struct TableArgs {
     #[arg(long, value_name = "NAME=COL", hide_short_help = true)]
     pub(crate) group: Vec<String>,
     /// Negative controls: rows where COL is VALUE
-    #[arg(long, value_name = "COL=VALUE")]
+    #[arg(long, value_name = "COL=VALUE", hide_short_help = true)]
     pub(crate) control: Option<String>,
     /// Only columns that match are features
     #[arg(long, value_name = "REGEX", hide_short_help = true)]
@@ -356,7 +351,7 @@ pub(crate) struct TableArgs {
     #[arg(long, value_name = "POLICY", hide_short_help = true)]
     pub(crate) multi_label: Option<String>,
     /// Missing values: `error`, `drop-features`, `drop-rows` or `median`
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "POLICY", hide_short_help = true)]
     pub(crate) missing: Option<String>,
     /// Repeated wells: `error` or `keep`
     #[arg(long, value_name = "POLICY", hide_short_help = true)]
@@ -371,7 +366,7 @@ pub(crate) struct TableArgs {
 #[command(next_help_heading = "Scoring")]
 pub(crate) struct ScoringArgs {
     /// Fixed folds: a table with `row` and one column per split, held-out fold ids as values
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) folds: Option<PathBuf>,
     /// Fixed folds: a column of the table with fold ids
     #[arg(long, value_name = "COL", hide_short_help = true)]
@@ -394,7 +389,9 @@ pub(crate) struct ScoringArgs {
     /// Metrics of the embeddings themselves (batch mixing, biology, guards): ids, or all
     #[arg(long, value_name = "A,B|all", value_delimiter = ',')]
     pub(crate) embedding_metrics: Vec<String>,
-    /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
+    /// Corrections, each a chain such as "mad-plate > sphere" [default: the suite's]
+    ///
+    /// `none` is the embedding as it is.
     #[arg(long, value_name = "A,B")]
     pub(crate) corrections: Vec<String>,
     /// Back end of the probes: `gemm` or `linfa`
@@ -473,7 +470,7 @@ pub(crate) struct ValidateArgs {
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// suites, presets, manifests, splits, probes, metrics, embedding-metrics, corrections, chains, retrieval, controls, losses or encoders [default: all]
+    /// Kind, such as suites, splits, metrics, corrections or losses [default: all]
     pub(crate) kind: Option<String>,
     /// Print as JSON
     #[arg(long)]

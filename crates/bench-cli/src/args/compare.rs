@@ -55,12 +55,32 @@ pub(crate) enum CompareFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum HistoryCommand {
     /// Append a run; a run that is there already is not added twice
+    #[command(before_long_help = "\
+Examples:
+  bench history add reports/target2/new
+  bench history add reports/target2/new --commit 1a2b3c --pin
+  bench history add record.json --file history.jsonl --report-url https://example.org/report.html")]
     Add(HistoryAddArgs),
     /// Make an earlier run the baseline that `pinned` means
+    #[command(before_long_help = "\
+Examples:
+  bench history pin 12
+  bench history pin target2-1a2b3c
+  bench history pin 1a2b3c --file history.jsonl")]
     Pin(HistoryPinArgs),
     /// List the runs, or print one
+    #[command(before_long_help = "\
+Examples:
+  bench history show
+  bench history show 12 --json
+  bench history show --file history.jsonl")]
     Show(HistoryShowArgs),
     /// Write a page of trends: one HTML file without scripts
+    #[command(before_long_help = "\
+Examples:
+  bench history page
+  bench history page --out trends.html
+  bench history page --file history.jsonl --out trends.html")]
     Page(HistoryPageArgs),
 }
 
