@@ -7,8 +7,10 @@ use std::path::Path;
 use bench_core::digest;
 use bench_tests::{bench, folder, record};
 
-fn smoke(run: &Path, more: &[&str]) {
-    bench().args(["run", "--suite", "smoke", "--bootstrap", "100"]).args(more).arg("--out").arg(run).assert().code(0);
+fn smoke(run: &Path, threads: &str, more: &[&str]) {
+    let mut command = assert_cmd::Command::new(bench_tests::binary());
+    command.args(["--threads", threads, "run", "--suite", "smoke", "--bootstrap", "100"]);
+    command.args(more).arg("--out").arg(run).assert().code(0);
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
@@ -22,8 +24,8 @@ fn figures_of_a_run_are_drawn_for_print_and_two_runs_draw_the_same_bytes() {
     let runs = ["a", "b"].map(|name| folder.path().join(name));
     let mut drawn = Vec::new();
     for (run, threads) in runs.iter().zip(["1", "2"]) {
-        smoke(run, &["--threads", threads]);
-        let figures = bench()
+        smoke(run, threads, &["--splits", "random,not-same-source"]);
+        let figures = assert_cmd::Command::new(bench_tests::binary())
             .args(["figures", "--width", "column", "--format", "svg,pdf,png", "--threads", threads, "--from"])
             .arg(run)
             .assert()
@@ -72,7 +74,7 @@ fn scores_are_a_table_for_programs_too_and_cards_hold_them() {
     let folder = folder();
     let run = folder.path().join("run");
     let flags = ["--no-projection", "--no-batch-probes"];
-    smoke(&run, &flags);
+    smoke(&run, "2", &flags);
     let record = record(&run);
     let csv = fs::read_to_string(run.join("scores.csv")).expect("scores");
     let heads: Vec<&str> = csv.lines().next().expect("a header").split(',').collect();

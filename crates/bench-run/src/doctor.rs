@@ -144,7 +144,8 @@ fn devices() -> Vec<Check> {
         Ok(selected) => {
             let name = format!("{:?}", selected.device.location()).to_lowercase();
             match selected.notice {
-                Some(notice) => Check::warn("device", name, notice),
+                Some(notice) if driver.is_some() => Check::warn("device", name, notice),
+                Some(_) => Check::ok("device", name),
                 None => Check::ok("device", name),
             }
         }

@@ -130,14 +130,18 @@ pub(crate) fn place(view: &View<'_>, plot: f64, legend: (f64, f64), bottom: f64,
     }
 }
 
-/// A line in at most two, broken at a blank, each cut to a width.
+/// A line in at most two, broken at a blank or behind a hyphen, each cut to a width.
 pub(crate) fn two_lines(line: &str, width: f64, size: f64) -> Vec<String> {
-    if width_of(line, size) <= width {
-        return vec![line.to_owned()];
+    let whole = fit(line, width, size);
+    if width_of(&text::short_ends(line), size) <= width {
+        return vec![whole];
     }
-    match line.split_once(' ') {
-        Some((first, rest)) => vec![fit(first, width, size), fit(rest, width, size)],
-        None => vec![fit(line, width, size)],
+    let hyphen = line.find('-').map(|at| line.split_at(at + 1));
+    match line.split_once(' ').or(hyphen) {
+        Some((first, rest)) if !first.is_empty() && !rest.is_empty() => {
+            vec![fit(first, width, size), fit(rest, width, size)]
+        }
+        _ => vec![whole],
     }
 }
 
@@ -155,8 +159,21 @@ pub(crate) fn head(canvas: &mut Canvas<'_>, view: &View<'_>, title: &str, subtit
         true => format!("simulated data · {subtitle}"),
         false => subtitle.to_owned(),
     };
-    let size = if view.page.room().is_some() { size_for(&subtitle, width - 36.0, SMALL) } else { SMALL };
-    canvas.text(&cut(&subtitle, width - 36.0, size), 18.0, 41.0, size, Anchor::Start, GREY);
+    let Some(_) = view.page.room() else {
+        return canvas.text(&cut(&subtitle, width - 36.0, SMALL), 18.0, 41.0, SMALL, Anchor::Start, GREY);
+    };
+    let size = size_for(&subtitle, width - 36.0, SMALL);
+    let breaks = subtitle.match_indices(" · ").map(|(at, _)| at);
+    let fits = |at: &usize| width_of(&subtitle[..*at], TINY) <= width - 36.0;
+    match breaks.filter(fits).last() {
+        // Two lines where one would be cut.
+        Some(at) if width_of(&subtitle, TINY) > width - 36.0 => {
+            canvas.text(&subtitle[..at], 18.0, 37.0, TINY, Anchor::Start, GREY);
+            let rest = cut(&subtitle[at + " · ".len()..], width - 36.0, TINY);
+            canvas.text(&rest, 18.0, 50.0, TINY, Anchor::Start, GREY);
+        }
+        _ => canvas.text(&cut(&subtitle, width - 36.0, size), 18.0, 41.0, size, Anchor::Start, GREY),
+    }
 }
 
 /// The line at the foot of a figure.

@@ -2,8 +2,8 @@
 
 use plotters::style::RGBColor;
 
-use super::axis::{CAP, Frame, SMALL, TINY, missing_mark, whisker};
-use super::canvas::{Anchor, Canvas, fit};
+use super::axis::{CAP, Frame, SMALL, TINY, missing_mark, two_lines, whisker};
+use super::canvas::{Anchor, Canvas};
 use super::palette::{GREY, PAPER};
 
 /// One bar.
@@ -50,7 +50,14 @@ pub(crate) fn paint(canvas: &mut Canvas<'_>, frame: &Frame, groups: &[(String, S
             canvas.marker(bar.series, x, y, (thick / 4.0).clamp(2.0, 4.2), bar.colour);
         }
         let width = frame.width / groups.len() as f64 - 6.0;
-        canvas.label(&fit(name, width, SMALL), centre, frame.bottom() + 16.0, SMALL, Anchor::Middle);
-        canvas.text(&fit(note, width, TINY), centre, frame.bottom() + 31.0, TINY, Anchor::Middle, GREY);
+        let mut y = frame.bottom() + 16.0;
+        for line in two_lines(name, width, SMALL) {
+            canvas.label(&line, centre, y, SMALL, Anchor::Middle);
+            y += 15.0;
+        }
+        for line in two_lines(note, width, TINY) {
+            canvas.text(&line, centre, y, TINY, Anchor::Middle, GREY);
+            y += 12.0;
+        }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct Layout {
 /// Room that a figure leaves beside its map.
 const MARGINS: f64 = 36.0;
 /// Height of a scale below its map.
-const SCALE_BELOW: f64 = 62.0;
+const SCALE_BELOW: f64 = 72.0;
 
 impl Heatmap<'_> {
     /// Room that the map takes, with names and scale.
@@ -123,7 +123,7 @@ impl Heatmap<'_> {
         let middle = x0 + columns as f64 * cell / 2.0;
         canvas.label(self.column_title, middle, bottom + layout.foot + 8.0, SMALL, Anchor::Middle);
         if layout.stacked {
-            self.paint_scale_below(canvas, x0, bottom + layout.foot + 26.0, (columns as f64 * cell).min(160.0));
+            self.paint_scale_below(canvas, x0, bottom + layout.foot + 36.0, (columns as f64 * cell).min(160.0));
         } else {
             self.paint_scale(canvas, x0 + columns as f64 * cell + 24.0, top, (rows as f64 * cell).max(90.0));
         }
@@ -139,15 +139,16 @@ impl Heatmap<'_> {
             canvas.rectangle(x, y, reach, 11.0, (self.colour)(low + (high - low) * share));
         }
         canvas.outline(x, y, width, 11.0, GREY, 0.6);
-        let mut free = f64::NEG_INFINITY;
-        for (value, name) in self.scale {
+        for (i, (value, name)) in self.scale.iter().enumerate() {
             let at = x + width * (value - low) / (high - low);
             canvas.line(&[(at, y + 11.0), (at, y + 15.0)], GREY, 0.8);
-            // A name that would run into the one before is left to its tick.
-            let half = width_of(name, TINY) / 2.0;
-            if at - half > free + 4.0 {
+            let end = i == 0 || i + 1 == self.scale.len();
+            if end || width_of(name, TINY) / 2.0 + 8.0 < (at - x).min(x + width - at) {
                 canvas.text(name, at, y + 22.0, TINY, Anchor::Middle, GREY);
-                free = at + half;
+            } else {
+                // Beside the ends it would run into their names.
+                canvas.line(&[(at, y - 4.0), (at, y)], GREY, 0.8);
+                canvas.text(name, at - 2.0, y - 9.0, TINY, Anchor::Start, GREY);
             }
         }
         canvas.text(self.scale_title, x + width + 12.0, y + 5.5, TINY, Anchor::Start, GREY);

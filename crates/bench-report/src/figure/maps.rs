@@ -12,7 +12,7 @@ use bench_core::record::{Colouring, Projection};
 use super::axis::{self, HEAD, Legend, SMALL};
 use super::canvas::{About, Anchor, draw, fit};
 use super::palette::{self, DISTINCT_LEVELS};
-use super::umap::{Points, SHARP, check, interleaved, named_levels};
+use super::umap::{LEGEND_LINES, Points, SHARP, check, interleaved, named_levels};
 use super::{Figure, Kind};
 use crate::view::View;
 use crate::{Error, number, text};
@@ -49,7 +49,7 @@ pub(crate) fn figure(
     let rows = found.len().div_ceil(most);
     let side = ((room - 20.0) / most as f64 - GAP.0).min(PANEL);
     let width = (20.0 + columns as f64 * (side + GAP.0)).max(2.0 * ENTRY.0 + 36.0);
-    let named = named_levels(&colourings[0]);
+    let named = named_levels(&colourings[0], LEGEND_LINES);
     let levels = colourings[0].levels.len();
     let entries = named.len() + usize::from(levels > named.len());
     let per_line = (((width - 36.0) / ENTRY.0) as usize).max(1);

@@ -25,7 +25,7 @@ use crate::{Error, number, text};
 const VECTOR_POINTS: usize = 2000;
 
 /// Lines of a legend beside its panel; one of them may have to say how many levels are left.
-const LEGEND_LINES: usize = 17;
+pub(super) const LEGEND_LINES: usize = 17;
 
 /// Image pixels per CSS pixel of the scatter layer in the files.
 pub(crate) const SHARP: f64 = 3.0;
@@ -68,7 +68,7 @@ pub(crate) fn figure(view: &View<'_>, index: usize, projection: &Projection, sha
     let cut: Vec<String> = projection
         .colourings
         .iter()
-        .filter(|c| c.levels.len() > LEGEND_LINES)
+        .filter(|c| c.levels.len() > legend_lines(side))
         .map(|c| {
             format!(
                 "{} has {} levels, so the legend names the largest and neighbouring levels look alike",
@@ -134,7 +134,7 @@ impl Points<'_> {
     fn paint(&self, canvas: &mut Canvas<'_>, (left, top): (f64, f64), side: f64) -> Result<(), Error> {
         self.scatter(canvas, (left, top), side)?;
         let legend = Legend::new(left + side + 10.0, top + 8.0, LEGEND - 8.0);
-        self.legend(canvas, legend);
+        self.legend(canvas, legend, legend_lines(side));
         Ok(())
     }
 
@@ -177,10 +177,10 @@ impl Points<'_> {
     }
 
     /// Names the levels, the largest of many.
-    fn legend(&self, canvas: &mut Canvas<'_>, mut legend: Legend) {
+    fn legend(&self, canvas: &mut Canvas<'_>, mut legend: Legend, lines: usize) {
         let colouring = self.colouring;
         let (levels, shapes) = (colouring.levels.len(), self.shapes());
-        let named = named_levels(colouring);
+        let named = named_levels(colouring, lines);
         for &l in &named {
             legend.level(canvas, &colouring.levels[l], if shapes { l } else { 0 }, palette::level(l, levels));
         }
@@ -190,22 +190,27 @@ impl Points<'_> {
     }
 }
 
-/// The levels that a legend names: all, or the largest of many.
-pub(super) fn named_levels(colouring: &Colouring) -> Vec<usize> {
+/// Lines of a legend beside a panel of this side.
+fn legend_lines(side: f64) -> usize {
+    LEGEND_LINES.min(((side + 20.0) / 15.0) as usize)
+}
+
+/// The levels that a legend names: all, or the largest of many, so that they and their number fill its lines.
+pub(super) fn named_levels(colouring: &Colouring, lines: usize) -> Vec<usize> {
     let levels = colouring.levels.len();
     let mut counts = vec![0usize; levels];
     for &code in &colouring.codes {
         counts[code as usize] += 1;
     }
     let mut named: Vec<usize> = (0..levels).collect();
-    if levels > LEGEND_LINES {
+    if levels > lines {
         // Equal counts are common (plates); their ties are spread over the colours.
         let mut place = vec![0; levels];
         for (at, l) in interleaved(levels).into_iter().enumerate() {
             place[l] = at;
         }
         named.sort_by_key(|&l| (std::cmp::Reverse(counts[l]), place[l]));
-        named.truncate(LEGEND_LINES - 1);
+        named.truncate(lines - 1);
         // In the order of the levels, so that neighbours in the legend are neighbours in colour.
         named.sort_unstable();
     }
