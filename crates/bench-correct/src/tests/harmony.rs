@@ -50,9 +50,9 @@ fn both_dialects_end_where_two_seeds_of_the_package_do() {
                 let theirs = numbers(&run["z"]);
                 let seeds = numbers(&run["last"]);
                 let (lowest, highest) = seeds.iter().fold((f64::MAX, 0.0_f64), |(l, h), &v| (l.min(v), h.max(v)));
-                // The best of three starts: some starts of either program end in a worse optimum.
+                // The best of five starts: some starts of either program end in a worse optimum.
                 let (mut best, mut first, mut last) = (0.0_f64, f64::MAX, f64::MAX);
-                for seed in 0..3 {
+                for seed in 0..5 {
                     let input = FitInput { matrix: &matrix, origin: &origin, covariate: None, seed: Seed(seed) };
                     let (fitted, ours) = chain.fit_apply(&input).unwrap();
                     let cols = matrix.cols();
@@ -69,11 +69,9 @@ fn both_dialects_end_where_two_seeds_of_the_package_do() {
                 }
                 println!("{what}: correlation {best:.5}, objective {last:.4} in {lowest:.4} to {highest:.4}");
                 let between = run["between_seeds"].as_f64().unwrap();
-                // Two seeds of the package are one draw of how far optima lie apart.
-                assert!(
-                    best > between.min(0.99) - 0.02,
-                    "{what}: correlation {best}, between seeds of harmonypy {between}"
-                );
+                // Where nine seeds of the package agree, so must we; where they do not, we may differ a little more than they.
+                let least = if between > 0.998 { 0.99 } else { between - 0.03 };
+                assert!(best > least, "{what}: correlation {best}, between seeds of harmonypy {between}");
                 // Version 2 stops when a correction gains less than a hundredth, which some starts do at once while others
                 // go on to a better optimum; the first objective tells that the same thing is measured.
                 let range = 0.8 * lowest..1.05 * highest;
