@@ -29,6 +29,7 @@ fn main() {
         #[cfg(feature = "train")]
         Command::Data(command) => cmd::data::run(command, output),
         Command::Report(args) => cmd::report::run(&args),
+        Command::Export(args) => cmd::export::run(&args),
         Command::Validate(args) => cmd::validate::run(&args),
         Command::List(args) => cmd::list::list(&args),
         Command::Show(args) => cmd::list::show(&args),

@@ -2,9 +2,10 @@
 //!
 //! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`mod@run`] does it step by
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
-//! puts the pieces together and [`outputs`] writes them.
+//! puts the pieces together and [`outputs`] writes them; [`export`] hands them to other tools.
 
 pub mod error;
+pub mod export;
 pub mod key;
 pub mod manifest;
 pub mod outputs;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "train")]
 pub(crate) mod data;
+pub(crate) mod export;
 #[cfg(feature = "train")]
 pub(crate) mod fetch;
 #[cfg(feature = "train")]
