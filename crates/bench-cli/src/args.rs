@@ -171,6 +171,13 @@ Examples:
   bench history page --out trends.html"
     )]
     History(HistoryCommand),
+    /// Write a run's embeddings, its scores, or any table as AnnData, Parquet, CSV or NPZ
+    #[command(before_long_help = "\
+Examples:
+  bench export reports/target2/0123456789ab --model emm --out emm.h5ad
+  bench export profiles.parquet --out profiles.zarr
+  bench export run --what scores --out scores.parquet")]
+    Export(ExportArgs),
     /// Explain how a table is understood, and every breach with row and column
     #[command(before_long_help = "\
 Examples:
@@ -305,7 +312,7 @@ pub(crate) struct TableArgs {
     /// Metadata table of an NPY or NPZ matrix
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) metadata: Option<PathBuf>,
-    /// Array of an NPZ file that holds the matrix
+    /// Matrix of an NPZ or AnnData file, e.g. `obsm/X_pca`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) array: Option<String>,
     /// Label column
@@ -458,6 +465,47 @@ pub(crate) struct ReportArgs {
     /// Folder to write to [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Options of `export`.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Run folder, or a table
+    #[arg(value_name = "RUN|TABLE")]
+    pub(crate) source: PathBuf,
+    /// File to write; a folder for zarr
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// h5ad, zarr, parquet, csv or npz [default: the ending of --out]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// What of a run
+    #[arg(long, value_name = "WHAT", default_value = "embeddings")]
+    pub(crate) what: ExportWhat,
+    /// Model of a run [default: its only one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Matrix of an NPZ or AnnData file, e.g. `obsm/X_pca`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) array: Option<String>,
+    /// Metadata table of an NPY or NPZ matrix
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// Only columns that match are features
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) features: Option<String>,
+    /// Columns that match are no features
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) exclude_features: Option<String>,
+}
+
+/// What of a run is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportWhat {
+    /// Embeddings of a model, with its map.
+    Embeddings,
+    /// Every raw score (Parquet).
+    Scores,
 }
 
 /// Options of `validate`.

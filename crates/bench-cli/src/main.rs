@@ -56,6 +56,7 @@ fn dispatch(command: Command, layers: &Layers, output: &OutputArgs) -> Result<i3
         Command::Report(args) => cmd::report::run(&args),
         Command::Figures(args) => cmd::figures::run(&args, output),
         Command::Card(args) => cmd::card::run(&args),
+        Command::Export(args) => cmd::export::run(&args),
         Command::Compare(args) => cmd::compare::run(&args, output),
         Command::History(command) => cmd::history::run(command, output),
         Command::Validate(args) => cmd::validate::run(&args, layers),

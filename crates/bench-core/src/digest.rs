@@ -1,8 +1,8 @@
 //! SHA-256 over bytes, files and canonical scores.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,35 @@ pub fn of_file(path: &Path) -> io::Result<String> {
         }
         hash.update(&buffer[..n]);
     }
+}
+
+/// Hexadecimal SHA-256 of a file, or of a folder: of the names and digests of its files, sorted by name.
+pub fn of_path(path: &Path) -> io::Result<String> {
+    if !path.is_dir() {
+        return of_file(path);
+    }
+    let mut files = Vec::new();
+    list(path, &mut files)?;
+    let mut lines = Vec::with_capacity(files.len());
+    for file in files {
+        let name = file.strip_prefix(path).unwrap_or(&file).components();
+        let name: Vec<_> = name.map(|part| part.as_os_str().to_string_lossy()).collect();
+        lines.push(format!("{:?} {}\n", name.join("/"), of_file(&file)?));
+    }
+    lines.sort_unstable();
+    Ok(of_bytes(lines.concat().as_bytes()))
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// Digest over canonical scores: one sorted line per score, values by their bits. Two runs
@@ -66,6 +95,23 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_digest_of_a_folder_is_that_of_names_and_contents() {
+        let folder = std::env::temp_dir().join(format!("bench-core-digest-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("a")).unwrap();
+        std::fs::write(folder.join("a/b"), "abc").unwrap();
+        let first = super::of_path(&folder).unwrap();
+        std::fs::rename(folder.join("a/b"), folder.join("a/c")).unwrap();
+        let renamed = super::of_path(&folder).unwrap();
+        std::fs::rename(folder.join("a/c"), folder.join("a/b")).unwrap();
+        let again = super::of_path(&folder).unwrap();
+        std::fs::write(folder.join("a/b"), "abd").unwrap();
+        let changed = super::of_path(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(first, again);
+        assert!(first != renamed && first != changed);
+    }
+
     #[test]
     fn sha256_of_abc_is_the_published_one() {
         // FIPS 180-2, appendix B.1.

@@ -180,6 +180,36 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// An object of an HDF5 file or zarr folder that cannot be read.
+    #[error("`{file}`: `{object}` {problem}")]
+    BadObject {
+        /// File.
+        file: String,
+        /// Path of the object within the file.
+        object: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A GCT file that contradicts itself.
+    #[error("`{file}` line {line}: the file {problem}")]
+    BadGct {
+        /// File.
+        file: String,
+        /// Line, counted from 1.
+        line: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A table that a format cannot hold.
+    #[error("`{file}` cannot hold the column `{column}`: {problem}")]
+    Unwritable {
+        /// File as the caller wrote it.
+        file: String,
+        /// Column.
+        column: String,
+        /// Why.
+        problem: &'static str,
+    },
     /// A matrix without metadata.
     #[error("`{file}` holds a matrix and no metadata columns")]
     NeedsMetadata {
@@ -521,6 +551,7 @@ impl Error {
             | Self::AmbiguousFeatures { .. }
             | Self::UnknownLabel { .. }
             | Self::BadSimulation { .. }
+            | Self::Unwritable { .. }
             | Self::UnknownUnit { .. } => ErrorKind::Usage,
             Self::EmptySelection { .. } => ErrorKind::Empty,
             Self::Several { first, .. } => first.kind(),
@@ -535,8 +566,11 @@ impl Error {
             Self::Io { .. } => text("check the path and the permissions"),
             Self::Write { .. } => text("check the folder, its permissions and the free space"),
             Self::UnsupportedFormat { .. } => text(
-                "save it as Parquet, CSV or TSV (gzip too), or as NPY or NPZ with `--metadata FILE`",
+                "save it as Parquet, CSV or TSV (gzip too), AnnData (h5ad, zarr), GCT, or as NPY or NPZ with `--metadata FILE`",
             ),
+            Self::BadObject { .. } => text("open it with anndata 0.8 or newer and write it again"),
+            Self::BadGct { .. } => text("write the file again, or save it as CSV"),
+            Self::Unwritable { .. } => text("rename the column, or choose another format"),
             Self::EmptyFile { .. } | Self::NoRows { .. } => text("was the file written to the end?"),
             Self::WrongMagic { .. } => text("rename it to what it is, or write it again"),
             Self::BadGzip { .. } | Self::BadParquet { .. } | Self::BadArray { .. } => {

@@ -2,12 +2,12 @@
 //!
 //! # What
 //! Features are numbers. Columns that play a role, or start with `Metadata_`, are not features.
-//! With `--features REGEX` the matching columns are. Otherwise, if some columns are named as
-//! CellProfiler names features (`Cells_`, `Cytoplasm_`, `Nuclei_`, `Image_`) or are numbered
-//! (`emb_0`, `emb_1`, ...), these are, and other numbers are left out and listed; failing that, every
-//! column of numbers is. Counts, indices and positions that are known not to be features
-//! (`cell_count`, `Unnamed: 0`, ...) are left out and listed. `--exclude-features REGEX` has the
-//! last word.
+//! With `--features REGEX` the matching columns are. Otherwise the columns of a matrix that names them
+//! (AnnData, GCT) are; or, if some columns are named as CellProfiler names features (`Cells_`,
+//! `Cytoplasm_`, `Nuclei_`, `Image_`) or are numbered (`emb_0`, `emb_1`, ...), these are, and other
+//! numbers are left out and listed; failing that, every column of numbers is. Counts, indices and
+//! positions that are known not to be features (`cell_count`, `Unnamed: 0`, ...) are left out and
+//! listed. `--exclude-features REGEX` has the last word.
 //!
 //! # Why
 //! A cell count or a row number among the features is leakage that nobody sees in a score.
@@ -221,6 +221,17 @@ impl Wanted {
 }
 
 fn by_name(columns: &[Column], free: Vec<usize>, wanted: &mut Wanted, file: &str, breaches: &mut Vec<Error>) {
+    if free.iter().any(|&i| columns[i].declared) {
+        for i in free {
+            let name = columns[i].name.as_str();
+            match is_metadata(name) || is_known_not(name) {
+                true => wanted.leave_out("known not to be features", name),
+                false => wanted.columns.push(i),
+            }
+        }
+        wanted.naming = "the columns of the matrix".to_owned();
+        return;
+    }
     let mut stems: BTreeMap<&str, usize> = BTreeMap::new();
     for &i in &free {
         let column = &columns[i];

@@ -5,7 +5,8 @@
 //! it, `columns` finds the roles, `features` the features, `select` the rows, `units` the ids,
 //! `missing` treats missing values, and `read` puts the steps in order. [`validate`] is the
 //! same path and lists every breach. [`align`] gives several models the same rows,
-//! [`read_folds`] reads splits that someone else made, and `write` writes result tables.
+//! [`read_folds`] reads splits that someone else made, `write` writes result tables, and `export` writes
+//! tables for other tools.
 //!
 //! polars stays within this crate; values leave it as slices and plain columns.
 //!
@@ -25,6 +26,7 @@ mod align;
 mod coded;
 mod columns;
 mod error;
+mod export;
 mod features;
 mod folds;
 mod missing;
@@ -41,6 +43,7 @@ mod write;
 
 pub use align::{Rows, align};
 pub use error::{Error, ErrorKind, Place};
+pub use export::{Annotated, ExportFormat, ObsValues, read_annotated, write_annotated};
 pub use folds::{Folds, read_folds};
 pub use options::{
     ColumnRef, Columns, ControlRef, Duplicates, Missing, MultiLabel, NEGATIVE_CONTROL, RareLabels, ReadOptions,

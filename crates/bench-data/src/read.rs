@@ -264,7 +264,7 @@ fn counted(answers: &Answers) -> Vec<(String, usize)> {
 
 fn digest_of(path: &Path, options: &ReadOptions) -> Result<String, Error> {
     let of =
-        |path: &Path| digest::of_file(path).map_err(|source| Error::Io { file: path.display().to_string(), source });
+        |path: &Path| digest::of_path(path).map_err(|source| Error::Io { file: path.display().to_string(), source });
     let table = of(path)?;
     match &options.metadata {
         Some(metadata) => Ok(digest::of_bytes(format!("{table}\n{}\n", of(metadata)?).as_bytes())),

@@ -42,6 +42,17 @@ pub enum ColumnValues {
         /// One code per row, below `levels.len()`.
         codes: Vec<u32>,
     },
+    /// Text as codes into levels, or nothing.
+    OptionalCodes {
+        /// Distinct texts.
+        levels: Vec<String>,
+        /// One code per row, below `levels.len()`.
+        codes: Vec<Option<u32>>,
+    },
+    /// Truth values.
+    Bool(Vec<bool>),
+    /// Whole numbers with a sign.
+    I64(Vec<i64>),
     /// Whole numbers.
     U64(Vec<u64>),
     /// Whole numbers.
@@ -75,6 +86,9 @@ impl ColumnValues {
         match self {
             Self::Text(v) => v.len(),
             Self::Codes { codes, .. } => codes.len(),
+            Self::OptionalCodes { codes, .. } => codes.len(),
+            Self::Bool(v) => v.len(),
+            Self::I64(v) => v.len(),
             Self::U64(v) => v.len(),
             Self::U32(v) => v.len(),
             Self::F64(v) => v.len(),
@@ -97,6 +111,12 @@ impl ColumnValues {
                 let texts: Vec<&str> = codes[rows].iter().map(|&code| levels[code as usize].as_str()).collect();
                 PolarsSeries::new(name, texts)
             }
+            Self::OptionalCodes { levels, codes } => {
+                let text = |code: &Option<u32>| code.map(|code| levels[code as usize].as_str());
+                PolarsSeries::new(name, codes[rows].iter().map(text).collect::<Vec<_>>())
+            }
+            Self::Bool(v) => PolarsSeries::new(name, &v[rows]),
+            Self::I64(v) => PolarsSeries::new(name, &v[rows]),
             Self::U64(v) => PolarsSeries::new(name, &v[rows]),
             Self::U32(v) => PolarsSeries::new(name, &v[rows]),
             Self::F64(v) => PolarsSeries::new(name, &v[rows]),

@@ -26,7 +26,7 @@ pub struct Key {
 /// # Errors
 /// An input that cannot be read.
 pub fn key(request: &Request) -> Result<Key, Error> {
-    let read = |path: &Path| digest::of_file(path).map_err(|source| Error::Input { path: path.to_owned(), source });
+    let read = |path: &Path| digest::of_path(path).map_err(|source| Error::Input { path: path.to_owned(), source });
     let mut parts = vec![format!("revision {SCORING_REVISION}"), format!("seed {}", request.seed)];
     parts.push(serde_json::to_string(&request.suite).map_err(|e| Error::Usage { message: e.to_string(), hint: None })?);
     let mut files = Vec::new();

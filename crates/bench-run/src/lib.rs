@@ -3,13 +3,15 @@
 //! Guide: [`suite`] says what to do, [`request`] what the user asked for, [`mod@run`] does it step by
 //! step with the help of [`store`] (so that a killed run goes on where it stopped), [`record`]
 //! puts the pieces together and [`outputs`] writes them. [`compare`] sets two records side by side, and
-//! [`history`] keeps them in a file. [`layers`] are a user's settings over all of it.
+//! [`history`] keeps them in a file. [`layers`] are a user's settings over all of it. [`export`] hands results to other
+//! tools.
 
 pub mod compare;
 pub mod corrections;
 pub mod doctor;
 pub mod embedding;
 pub mod error;
+pub mod export;
 pub mod history;
 pub mod key;
 pub mod layers;

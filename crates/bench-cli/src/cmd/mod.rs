@@ -12,6 +12,7 @@ pub(crate) mod config;
 #[cfg(feature = "train")]
 pub(crate) mod data;
 pub(crate) mod doctor;
+pub(crate) mod export;
 #[cfg(feature = "train")]
 pub(crate) mod fetch;
 pub(crate) mod figures;

@@ -13,7 +13,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{Column, Kind, Loaded, Opened, Piece, Scatter, Values, narrow, npz, open};
+use super::dtype::Dtype;
+use super::{Column, Kind, Loaded, Opened, Piece, Scatter, Values, npz, open};
 use crate::Error;
 use crate::coded::Coded;
 
@@ -21,120 +22,6 @@ use crate::coded::Coded;
 const BLOCK_BYTES: usize = 8 << 20;
 /// Longest header.
 const LONGEST_HEADER: usize = 1 << 20;
-
-/// Type of an element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dtype {
-    kind: u8,
-    size: usize,
-    big_endian: bool,
-}
-
-impl Dtype {
-    fn parse(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let (&order, &kind) = (bytes.first()?, bytes.get(1)?);
-        let size: usize = text.get(2..)?.parse().ok()?;
-        let known = match kind {
-            b'f' => matches!(size, 2 | 4 | 8),
-            b'i' | b'u' => matches!(size, 1 | 2 | 4 | 8),
-            b'b' => size == 1,
-            b'U' | b'S' => (1..=1 << 16).contains(&size),
-            _ => false,
-        };
-        let big_endian = match order {
-            b'>' => true,
-            b'<' | b'|' => false,
-            b'=' => cfg!(target_endian = "big"),
-            _ => return None,
-        };
-        known.then_some(Self { kind, size, big_endian })
-    }
-
-    /// Whether an element is a number.
-    pub(super) fn is_number(self) -> bool {
-        matches!(self.kind, b'f' | b'i' | b'u')
-    }
-
-    fn bytes(self) -> usize {
-        if self.kind == b'U' { 4 * self.size } else { self.size }
-    }
-
-    fn number(self, bytes: &[u8]) -> f32 {
-        let mut raw = [0u8; 8];
-        for (to, from) in raw.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        if self.big_endian {
-            raw[..self.size].reverse();
-        }
-        let bits = u64::from_le_bytes(raw);
-        match (self.kind, self.size) {
-            (b'f', 2) => half(bits as u16),
-            (b'f', 4) => f32::from_bits(bits as u32),
-            (b'f', _) => narrow(f64::from_bits(bits)),
-            (b'u', _) => bits as f32,
-            (_, size) => {
-                let shift = 64 - 8 * size as u32;
-                ((bits << shift) as i64 >> shift) as f32
-            }
-        }
-    }
-
-    fn text(self, bytes: &[u8]) -> Option<String> {
-        let text = match self.kind {
-            b'U' => bytes
-                .chunks_exact(4)
-                .map(|c| {
-                    let raw = [c[0], c[1], c[2], c[3]];
-                    if self.big_endian { u32::from_be_bytes(raw) } else { u32::from_le_bytes(raw) }
-                })
-                .take_while(|&c| c != 0)
-                .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
-                .collect(),
-            b'S' => {
-                let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-                String::from_utf8_lossy(&bytes[..end]).into_owned()
-            }
-            b'b' => if bytes[0] == 0 { "False" } else { "True" }.to_owned(),
-            b'f' => {
-                let value = match self.size {
-                    8 => {
-                        let mut raw = [0; 8];
-                        raw.copy_from_slice(bytes);
-                        if self.big_endian { f64::from_be_bytes(raw) } else { f64::from_le_bytes(raw) }
-                    }
-                    _ => f64::from(self.number(bytes)),
-                };
-                return (!value.is_nan()).then(|| value.to_string());
-            }
-            kind => {
-                let mut raw = [0u8; 8];
-                raw[..self.size].copy_from_slice(bytes);
-                if self.big_endian {
-                    raw[..self.size].reverse();
-                }
-                let shift = 64 - 8 * self.size as u32;
-                let bits = u64::from_le_bytes(raw);
-                if kind == b'u' { bits.to_string() } else { ((bits << shift) as i64 >> shift).to_string() }
-            }
-        };
-        Some(text)
-    }
-}
-
-/// IEEE 754 binary16 to binary32.
-pub(super) fn half(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1f);
-    let fraction = f32::from(bits & 0x3ff) / 1024.0;
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-14),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1.0 + fraction) * 2f32.powi(exponent - 15),
-    }
-}
 
 /// What an NPY header says.
 #[derive(Clone, Debug, PartialEq)]
@@ -389,22 +276,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_floats_are_those_of_ieee_754() {
-        // IEEE 754-2019, table 3.5: smallest subnormal, smallest normal, one, largest, infinity.
-        let cases =
-            [(0x0001, 2f32.powi(-24)), (0x0400, 2f32.powi(-14)), (0x3c00, 1.0), (0x7bff, 65504.0), (0xc000, -2.0)];
-        for (bits, value) in cases {
-            assert_eq!(half(bits), value);
-        }
-        assert_eq!(half(0xfc00), f32::NEG_INFINITY);
-        assert!(half(0x7e00).is_nan());
-    }
-
-    #[test]
     fn headers_are_parsed_and_hostile_ones_are_refused() {
         let header = Header::parse("{'descr': '>f8', 'fortran_order': True, 'shape': (3, 4), }  \n").unwrap();
         assert_eq!(header.shape, [3, 4]);
-        assert!(header.fortran && header.dtype.big_endian && header.dtype.size == 8);
+        assert!(header.fortran && header.dtype == Dtype::parse(">f8").unwrap());
         for text in [
             "",
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }",
@@ -419,16 +294,5 @@ mod tests {
         let huge =
             Header::parse("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }").unwrap();
         assert_eq!(huge.elements(), None);
-    }
-
-    #[test]
-    fn integers_keep_their_sign_in_both_byte_orders() {
-        let dtype = |text| Dtype::parse(text).unwrap();
-        assert_eq!(dtype("<i2").number(&[0xfe, 0xff]), -2.0);
-        assert_eq!(dtype(">i2").number(&[0xff, 0xfe]), -2.0);
-        assert_eq!(dtype("|u1").number(&[200]), 200.0);
-        assert_eq!(dtype("|i1").number(&[200]), -56.0);
-        assert_eq!(dtype(">i4").text(&[0, 0, 1, 0]).unwrap(), "256");
-        assert_eq!(dtype(">U2").text(&[0, 0, 0, 65, 0, 0, 0, 0]).unwrap(), "A");
     }
 }

@@ -9,12 +9,16 @@
 //! The rows wanted and their order are known before the first feature is read, so no second
 //! copy of the matrix is ever made.
 
+mod anndata;
 mod array;
 mod csv;
+mod dtype;
 mod format;
+mod gct;
 mod npz;
 mod parquet;
 mod scatter;
+mod tree;
 
 use std::path::Path;
 
@@ -48,6 +52,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Whether the column can only be metadata (a metadata table, a one-dimensional array).
     pub(crate) only_metadata: bool,
+    /// Whether the file itself says that the column is a feature (AnnData, GCT).
+    pub(crate) declared: bool,
     /// Cells of a text column that are numbers.
     pub(crate) numbers: u64,
     /// Cells of a text column that are not.
@@ -58,7 +64,20 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) fn new(name: &str, kind: Kind) -> Self {
-        Self { name: name.to_owned(), kind, only_metadata: false, numbers: 0, texts: 0, first_text: None }
+        Self {
+            name: name.to_owned(),
+            kind,
+            only_metadata: false,
+            declared: false,
+            numbers: 0,
+            texts: 0,
+            first_text: None,
+        }
+    }
+
+    /// A column that is a feature, whatever its name.
+    pub(crate) fn feature(name: &str) -> Self {
+        Self { declared: true, ..Self::new(name, Kind::Number) }
     }
 }
 
@@ -70,6 +89,10 @@ pub(crate) enum Opened {
     Parquet(parquet::ParquetFile),
     /// NPY, or a matrix within an NPZ, with its metadata.
     Array(array::ArrayFile),
+    /// AnnData, in HDF5 or zarr.
+    AnnData(Box<anndata::AnnDataFile>),
+    /// GCT.
+    Gct(gct::GctFile),
 }
 
 /// Where feature values are.
@@ -82,6 +105,13 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    /// The column that holds them.
+    pub(crate) fn column(self) -> usize {
+        match self {
+            Self::Column(column) | Self::List { column, .. } => column,
+        }
+    }
+
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Column(_) => 1,
@@ -105,13 +135,15 @@ enum Values {
     Csv(csv::CsvValues),
     Parquet(parquet::ParquetFile),
     Array(array::ArrayValues),
+    AnnData(anndata::AnnDataValues),
+    Gct(gct::GctValues),
 }
 
 /// Opens a table, with its metadata table and the name of its matrix where it needs them.
 pub(crate) fn open(path: &Path, metadata: Option<&Path>, matrix: Option<&str>) -> Result<Opened, Error> {
     let file = path.display().to_string();
     let format = format::detect(path)?;
-    if let (format::Format::Csv { .. } | format::Format::Parquet, Some(metadata)) = (&format, metadata) {
+    if let (false, Some(metadata)) = (format.is_matrix(), metadata) {
         return Err(Error::MetadataNotNeeded { file, metadata: metadata.display().to_string() });
     }
     Ok(match format {
@@ -119,6 +151,9 @@ pub(crate) fn open(path: &Path, metadata: Option<&Path>, matrix: Option<&str>) -
         format::Format::Parquet => Opened::Parquet(parquet::ParquetFile::open(path)?),
         format::Format::Npy => Opened::Array(array::ArrayFile::open_npy(path, metadata)?),
         format::Format::Npz => Opened::Array(npz::open(path, metadata, matrix)?),
+        format::Format::Hdf5 => Opened::AnnData(Box::new(anndata::AnnDataFile::open_hdf5(path, matrix)?)),
+        format::Format::Zarr => Opened::AnnData(Box::new(anndata::AnnDataFile::open_zarr(path, matrix)?)),
+        format::Format::Gct { gzip } => Opened::Gct(gct::GctFile::open(path, gzip)?),
     })
 }
 
@@ -129,6 +164,8 @@ impl Opened {
             Self::Csv(file) => file.names().to_vec(),
             Self::Parquet(file) => file.names(),
             Self::Array(file) => file.names(),
+            Self::AnnData(file) => file.names(),
+            Self::Gct(file) => file.names(),
         }
     }
 
@@ -138,6 +175,8 @@ impl Opened {
             Self::Csv(file) => file.format(),
             Self::Parquet(_) => "Parquet",
             Self::Array(file) => file.format(),
+            Self::AnnData(file) => file.format(),
+            Self::Gct(file) => file.format(),
         }
     }
 
@@ -147,6 +186,8 @@ impl Opened {
             Self::Csv(file) => file.load(wanted),
             Self::Parquet(file) => file.load(wanted),
             Self::Array(file) => file.load(wanted),
+            Self::AnnData(file) => file.load(wanted),
+            Self::Gct(file) => file.load(wanted),
         }
     }
 }
@@ -162,6 +203,11 @@ impl Loaded {
             }
             Values::Parquet(file) => file.scatter(&self.columns, pieces, scatter),
             Values::Array(values) => values.scatter(pieces, scatter),
+            Values::AnnData(values) => values.scatter(pieces, scatter),
+            Values::Gct(values) => {
+                values.scatter(pieces, scatter);
+                Ok(())
+            }
         }
     }
 }

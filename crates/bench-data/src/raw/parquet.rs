@@ -23,7 +23,7 @@ use polars::prelude::{
 };
 use std::sync::Arc;
 
-use super::array::half;
+use super::dtype::half;
 use super::{Column, Kind, Loaded, Piece, Scatter, Values, narrow};
 use crate::Error;
 use crate::coded::{Coded, Coder};

@@ -197,8 +197,7 @@ fn several_arrays_must_be_told_apart() {
 fn formats_that_are_not_read_say_which_are() {
     let folder = Folder::new();
     for (name, bytes, words) in [
-        ("a.h5ad", b"\x89HDF\r\n\x1a\n".as_slice(), "`a.h5ad` is an AnnData file (`.h5ad`), which is not read"),
-        ("a.feather", b"ARROW1\0\0", "`a.feather` is an Arrow (Feather) file, which is not read"),
+        ("a.feather", b"ARROW1\0\0".as_slice(), "`a.feather` is an Arrow (Feather) file, which is not read"),
         ("a.csv.zst", b"\x28\xb5\x2f\xfd\0", "`a.csv.zst` is a Zstandard file, which is not read"),
         ("a.csv", b"\xff\xfea\0", "`a.csv` is a UTF-16 text file, which is not read"),
     ] {
@@ -206,7 +205,7 @@ fn formats_that_are_not_read_say_which_are() {
         assert_eq!(folder.message(&error), words);
         assert_eq!(
             error.hint().unwrap(),
-            "save it as Parquet, CSV or TSV (gzip too), or as NPY or NPZ with `--metadata FILE`"
+            "save it as Parquet, CSV or TSV (gzip too), AnnData (h5ad, zarr), GCT, or as NPY or NPZ with `--metadata FILE`"
         );
     }
     assert_eq!(

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::new_without_default, missing_docs, unreachable_pub)]
 
 mod aligning;
+mod anndata;
 mod errors;
 mod formats;
 mod hostile;
@@ -24,6 +25,7 @@ impl Folder {
 
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }
