@@ -74,7 +74,7 @@ fn masks_leave_words_and_counts() {
 fn lists_and_cards_read_as_kept() {
     let folder = folder();
     keep("list", &said(folder.path(), &["list"]));
-    for id in ["not-same-source", "accuracy", "logreg", "bras", "combat", "arevalo2024", "one-hot-source", "imm"] {
+    for id in ["not-same-source", "accuracy", "logreg", "bras", "combat", "arevalo2024", "one-hot-source", "imm-code"] {
         keep(&format!("show-{id}"), &said(folder.path(), &["show", id]));
     }
 }
