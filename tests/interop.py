@@ -168,7 +168,7 @@ def compare(adata, x, source, out):
         check(list(found.obs.columns) == list(adata.obs.columns), f"columns, {what}")
         frame = found.obs
     else:
-        whole = pd.read_parquet(out) if out.endswith("parquet") else pd.read_csv(out)
+        whole = pd.read_parquet(out) if out.endswith("parquet") else pd.read_csv(out, float_precision="round_trip")
         values = whole[list(adata.var_names)].to_numpy("float32")
         check(np.array_equal(values, x), f"X, {what}")
         frame = whole.set_index("obs_names")
