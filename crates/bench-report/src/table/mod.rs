@@ -24,7 +24,7 @@ pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
 pub(crate) use embedding::embedding;
 pub(crate) use gaps::gaps;
-pub(crate) use leaderboard::leaderboard;
+pub(crate) use leaderboard::{leaderboard, shared_ranks, span};
 pub(crate) use paper::{generalisation, paper_models, retrieval, training, watkinson2023};
 pub(crate) use seeds::over_seeds;
 
