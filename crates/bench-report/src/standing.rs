@@ -76,11 +76,13 @@ fn standing<'a>(view: &View<'a>, preset: &'a str, unit: Option<&'a str>) -> Stan
         .filter_map(|total| {
             let model = view.embedded(&total.model, &total.correction)?;
             let find = |metric: &String| {
-                let mine = view.record.embedding_scores.iter().filter(|score| {
-                    score.metric == *metric && score.model == total.model && score.correction == total.correction
-                });
-                // Measured once, or once per unit.
-                mine.filter(|score| score.unit.is_none() || score.unit.as_deref() == unit).next()
+                view.record.embedding_scores.iter().find(|score| {
+                    score.metric == *metric
+                        && score.model == total.model
+                        && score.correction == total.correction
+                        // Measured once, or once per unit.
+                        && score.unit.as_deref().is_none_or(|of| Some(of) == unit)
+                })
             };
             let scores = batch.iter().chain(biology).map(find).collect();
             Some(Row { total, rank: None, info: model.correction.as_ref(), scores })

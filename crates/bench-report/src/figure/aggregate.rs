@@ -283,8 +283,7 @@ fn has(rows: &[Row<'_>], wanted: impl Fn(&Row<'_>) -> bool) -> bool {
 /// What marks mean, below the rows.
 fn legend(standing: &Standing<'_>, rows: &[Row<'_>]) -> String {
     let mut parts = vec!["circle: area is the value between control embeddings, the number is the value itself"];
-    let bare = |score: &&EmbeddingScore| score.value.is_some() && score.scaled.is_none();
-    if has(rows, |row| row.scores.iter().flatten().any(|s| bare(s))) {
+    if has(rows, |row| row.scores.iter().flatten().any(|score| score.value.is_some() && score.scaled.is_none())) {
         parts.push("ring: no such pair, area is the value");
     }
     if has(rows, |row| row.scores.iter().any(|s| s.is_none_or(|s| s.value.is_none()))) {
