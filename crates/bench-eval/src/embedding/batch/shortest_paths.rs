@@ -15,12 +15,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use bench_geometry::neighbours::Metric;
 use bench_geometry::umap::fuzzy::FuzzyGraph;
 use rayon::prelude::*;
 
 use crate::embedding::Space;
+use crate::embedding::biology::label::clusters::connectivities;
 
 /// Neighbours of the fuzzy graph, the row itself counted.
 pub(super) const FUZZY_NEIGHBOURS: usize = 15;
@@ -48,13 +50,13 @@ impl Reached {
     }
 }
 
-/// The fuzzy graph of scanpy's `neighbors(n_neighbors=15)`.
-pub(super) fn fuzzy_graph(space: &Space<'_>) -> Result<FuzzyGraph, String> {
+/// The fuzzy graph of scanpy's `neighbors(n_neighbors=15)`, the one that Leiden runs on.
+pub(super) fn fuzzy_graph(space: &Space<'_>) -> Result<Arc<FuzzyGraph>, String> {
     let graph = space.graph(Metric::Euclidean)?;
     if graph.k + 1 < FUZZY_NEIGHBOURS {
         return Err(format!("{} rows are too few for a graph of {FUZZY_NEIGHBOURS} neighbours", graph.n));
     }
-    Ok(FuzzyGraph::new(graph, FUZZY_NEIGHBOURS))
+    connectivities(space)
 }
 
 /// A row and its cost; the cheapest, then lowest, is the greatest.

@@ -23,6 +23,7 @@ use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
 use super::agreement::ari;
+use super::gram_means::Gram;
 use super::kmeans::{KMeansSettings, Start, kmeans};
 use super::silhouette::silhouettes;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
@@ -60,6 +61,9 @@ pub const DEFAULT: ClusteringSettings =
 /// PathoROB's numbers.
 pub const PATHOROB: ClusteringSettings =
     ClusteringSettings { largest: 30, search: 20, trials: 50, restarts: 5, pairs: usize::MAX, rows: usize::MAX };
+
+/// Rows of a pair up to which the products of all rows are held.
+const BY_PRODUCTS: usize = 2048;
 
 /// The metric.
 #[derive(Clone, Copy, Debug)]
@@ -128,15 +132,24 @@ pub fn clustering_score(
 fn score(rows: &Matrix, label: &[u32], unit: &[u32], settings: ClusteringSettings, seed: Seed) -> f64 {
     let none = Matrix::zeros(0, rows.cols());
     let space = Space::new(rows, &none);
+    let gram = (rows.rows() <= BY_PRODUCTS).then(|| Gram::new(rows));
     let cluster = |k: usize, restarts: usize, seed: Seed| {
         let settings = KMeansSettings { restarts, start: Start::Random, ..KMeansSettings::new(k) };
-        kmeans(rows, &settings, seed).cluster
+        match &gram {
+            Some(gram) => gram.kmeans(&settings, seed),
+            None => kmeans(rows, &settings, seed).cluster,
+        }
+    };
+    let width = |clusters: &[u32], k: usize| match &gram {
+        Some(gram) => gram.cosine_silhouette(clusters, k),
+        None => {
+            let silhouettes = silhouettes(&space, Metric::Cosine, clusters, k);
+            silhouettes.iter().sum::<f64>() / silhouettes.len() as f64
+        }
     };
     let mut best = (f64::NEG_INFINITY, 2);
     for k in 2..=settings.largest.min(rows.rows().saturating_sub(1)) {
-        let clusters = cluster(k, settings.search, seed.derive("search", k as u64));
-        let silhouettes = silhouettes(&space, Metric::Cosine, &clusters, k);
-        let width = silhouettes.iter().sum::<f64>() / silhouettes.len() as f64;
+        let width = width(&cluster(k, settings.search, seed.derive("search", k as u64)), k);
         if width > best.0 {
             best = (width, k);
         }
