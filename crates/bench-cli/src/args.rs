@@ -102,6 +102,7 @@ Examples:
 Examples:
   bench score --embeddings profiles.parquet --label Metadata_moa
   bench score --suite jump-moa --embeddings all3.parquet --folds folds.csv --standardise
+  bench score --embeddings profiles.parquet --metric-preset scib-metrics
   bench score --embeddings emb.npz --metadata wells.csv --label target --source lab --where control=trt")]
     Score(ScoreArgs),
     /// Train the models of a preset and write their weights
@@ -412,6 +413,13 @@ pub(crate) struct ScoringArgs {
     /// Metrics of the embeddings themselves (batch mixing, biology, guards): ids, or all
     #[arg(long, hide_short_help = true, value_name = "A,B|all", value_delimiter = ',')]
     pub(crate) embedding_metrics: Vec<String>,
+    /// What a package or paper measures, in its dialects and after its corrections: scib, scib-metrics, copairs, arevalo2024,
+    /// pathorob, jump-models (jump-models:defects with its defects), pycytominer
+    #[arg(long, hide_short_help = true, value_name = "ID,ID", value_delimiter = ',')]
+    pub(crate) metric_preset: Vec<String>,
+    /// Pairs of compounds that are known to be related, a table of two columns: measures how many are recalled
+    #[arg(long, hide_short_help = true, value_name = "FILE")]
+    pub(crate) relationships: Option<PathBuf>,
     /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
     #[arg(long, hide_short_help = true, value_name = "A,B")]
     pub(crate) corrections: Vec<String>,
@@ -538,7 +546,7 @@ pub(crate) struct ValidateArgs {
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
-    /// suites, presets, manifests, splits, probes, metrics, embedding-metrics, corrections, chains, retrieval, controls, losses or encoders [default: all]
+    /// suites, presets, metric-presets, manifests, splits, probes, metrics, embedding-metrics, corrections, chains, retrieval, controls, losses or encoders [default: all]
     pub(crate) kind: Option<String>,
     /// Print as JSON
     #[arg(long)]

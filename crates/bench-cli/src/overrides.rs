@@ -105,7 +105,22 @@ pub(crate) fn table(suite: &mut Suite, args: &TableArgs) -> Result<Vec<String>, 
 /// Applies the options for scoring; returns the keys that were set.
 pub(crate) fn scoring(suite: &mut Suite, args: &ScoringArgs) -> Result<Vec<String>, Error> {
     let mut set = Vec::new();
+    // Before the other flags, which win.
+    if !args.metric_preset.is_empty() {
+        set.extend(bench_run::metric_preset::apply(suite, &args.metric_preset)?);
+    }
     let mut mark = |key: &str| set.push(key.to_owned());
+    if let Some(path) = &args.relationships {
+        suite.embedding_metrics.relationships = Some(path.clone());
+        mark("embedding-metrics.relationships");
+        // Alone, it asks for this metric and no other.
+        if !suite.embedding_metrics.enabled && args.embedding_metrics.is_empty() {
+            suite.embedding_metrics.enabled = true;
+            suite.embedding_metrics.ids = vec!["known-relationships".to_owned()];
+            suite.embedding_metrics.presets.clear();
+            mark("embedding-metrics");
+        }
+    }
     if !args.protocols.is_empty() {
         for protocol in &args.protocols {
             if !["paper", "strict"].contains(&protocol.as_str()) {

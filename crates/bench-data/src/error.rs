@@ -505,6 +505,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A table of pairs without what it needs.
+    #[error("the table of pairs `{file}` has {problem}")]
+    BadPairs {
+        /// File.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A simulation that cannot be made.
     #[error("the simulation cannot be made: {problem}")]
     BadSimulation {
@@ -622,6 +630,7 @@ impl Error {
             Self::BadFolds { .. } => text(
                 "a fold table has a column `row` (rows of the file counted from zero) and one column of fold ids per split",
             ),
+            Self::BadPairs { .. } => text("a table of pairs has two columns of names, one pair per row"),
             Self::BadSimulation { .. } => None,
             Self::NotAligned { .. } => text(
                 "give every model the same rows, or compare what they share with `--rows common`",

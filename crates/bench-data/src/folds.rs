@@ -73,7 +73,7 @@ pub fn read_folds(path: &Path) -> Result<Folds, Error> {
 }
 
 /// Index columns that pandas writes.
-fn is_index(name: &str) -> bool {
+pub(crate) fn is_index(name: &str) -> bool {
     name.starts_with("Unnamed: ") || name.starts_with("__index_level_")
 }
 

@@ -31,6 +31,7 @@ mod features;
 mod folds;
 mod missing;
 mod options;
+mod pairs;
 mod raw;
 mod read;
 mod report;
@@ -49,6 +50,7 @@ pub use options::{
     ColumnRef, Columns, ControlRef, Duplicates, Missing, MultiLabel, NEGATIVE_CONTROL, RareLabels, ReadOptions,
     Selection,
 };
+pub use pairs::read_pairs;
 pub use read::{read, read_with_report, validate};
 pub use report::{Report, UnitCount};
 pub use synthetic::{SyntheticSpec, simulate};

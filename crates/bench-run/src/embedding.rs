@@ -2,6 +2,7 @@
 
 use bench_core::Seed;
 use bench_core::record::{EmbeddingScore, EmbeddingTotal};
+use bench_eval::embedding::biology::sources::known_relationships::KnownRelationships;
 use bench_eval::embedding::frame::{self, Rows, Subject, preset};
 use bench_eval::embedding::{self, EmbeddingMetric};
 use serde::{Deserialize, Serialize};
@@ -22,19 +23,26 @@ pub(crate) struct Measured {
 /// # Errors
 /// An unknown id.
 pub fn chosen(settings: &EmbeddingMetrics) -> Result<Vec<&'static dyn EmbeddingMetric>, Error> {
-    let mut wanted: Vec<String> = Vec::new();
+    let mut wanted: Vec<&str> = Vec::new();
     for id in &settings.ids {
-        wanted.push(embedding::lookup(id)?.card().card.id.to_owned());
+        wanted.push(embedding::lookup(id)?.card().card.id);
     }
     for id in &settings.presets {
-        let preset = preset::lookup(id)?;
-        if !settings.ids.is_empty() {
-            wanted.extend(preset.batch.iter().chain(preset.biology).map(|id| (*id).to_owned()));
-        }
+        wanted.extend(preset::lookup(id)?.metrics());
     }
-    Ok(embedding::metrics()
-        .filter(|metric| settings.ids.is_empty() || wanted.iter().any(|id| id == metric.card().card.id))
-        .collect())
+    if settings.ids.is_empty() {
+        wanted.extend(embedding::metrics().map(|metric| metric.card().card.id));
+    }
+    Ok(embedding::every().filter(|metric| wanted.contains(&metric.card().card.id)).collect())
+}
+
+/// The pairs of the user's file, as a metric; `None` without a file.
+///
+/// # Errors
+/// A file that cannot be read as pairs.
+pub fn relationships(settings: &EmbeddingMetrics) -> Result<Option<KnownRelationships>, Error> {
+    let Some(path) = &settings.relationships else { return Ok(None) };
+    Ok(Some(KnownRelationships { pairs: bench_data::read_pairs(path)? }))
 }
 
 /// Measures all embeddings of a run.
@@ -60,8 +68,16 @@ pub(crate) fn measure(
             controls: &table.controls.matrix,
         })
         .collect();
+    let given = relationships(settings)?;
+    let mut metrics: Vec<&dyn EmbeddingMetric> = Vec::new();
+    for metric in chosen(settings)? {
+        if given.as_ref().is_none_or(|given| given.card().card.id != metric.card().card.id) {
+            metrics.push(metric);
+        }
+    }
+    metrics.extend(given.as_ref().map(|given| given as &dyn EmbeddingMetric));
     let settings_of_frame = frame::Settings {
-        metrics: chosen(settings)?,
+        metrics,
         permutations: settings.permutations,
         pass_permutations: settings.permutations.min(settings.pass_permutations),
         pair_permutations: settings.permutations.min(settings.pair_permutations),

@@ -38,7 +38,8 @@ pub fn key(request: &Request) -> Result<Key, Error> {
     if !request.origin.digest.is_empty() {
         parts.push(format!("origin {}", request.origin.digest));
     }
-    for (what, path) in [("metadata", &request.metadata), ("folds", &request.folds)] {
+    let relationships = &request.suite.embedding_metrics.relationships;
+    for (what, path) in [("metadata", &request.metadata), ("folds", &request.folds), ("relationships", relationships)] {
         if let Some(path) = path {
             parts.push(format!("{what} {}", read(path)?));
         }

@@ -16,6 +16,7 @@ pub mod history;
 pub mod key;
 pub mod layers;
 pub mod manifest;
+pub mod metric_preset;
 pub mod outcomes;
 pub mod outputs;
 pub mod plan;

@@ -122,6 +122,7 @@ impl Request {
         }
         bench_eval::metric::lookup_all(&self.suite.metrics)?;
         crate::embedding::chosen(&self.suite.embedding_metrics)?;
+        crate::embedding::relationships(&self.suite.embedding_metrics)?;
         crate::corrections::parse(&self.suite.corrections)?;
         if self.suite.splits.paper.is_empty()
             && self.suite.splits.strict.is_empty()

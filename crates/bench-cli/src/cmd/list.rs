@@ -1,6 +1,7 @@
 //! `bench list` and `bench show`: everything that has an id, from its card.
 
 use bench_core::{Card, suggest};
+use bench_eval::embedding::frame::preset;
 use bench_run::suite::{Suite, embedded};
 use bench_run::{Error, manifest};
 
@@ -9,9 +10,10 @@ use crate::cmd::produce;
 use crate::exit;
 
 /// Kinds that are listed.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "suites",
     "presets",
+    "metric-presets",
     "manifests",
     "splits",
     "probes",
@@ -34,7 +36,7 @@ fn cards(kind: &str) -> Vec<&'static Card> {
         }
         "probes" => vec![&bench_eval::probe::logistic::CARD, &bench_eval::probe::knn::CARD],
         "metrics" => bench_eval::metric::CARDS.to_vec(),
-        "embedding-metrics" => bench_eval::embedding::metrics().map(|metric| &metric.card().card).collect(),
+        "embedding-metrics" => bench_eval::embedding::every().map(|metric| &metric.card().card).collect(),
         "corrections" => bench_correct::registry::cards().map(|card| &card.card).collect(),
         "retrieval" => bench_eval::retrieval::CARDS.to_vec(),
         "controls" => bench_eval::control::CONTROLS.iter().map(|control| control.card()).collect(),
@@ -74,6 +76,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
                 embedded::ids().map(|id| Ok((id.to_owned(), Suite::load(id)?.0.title))).collect::<Result<_, Error>>()?
             }
             "presets" => produce::presets()?,
+            "metric-presets" => preset::PRESETS.iter().map(|p| (p.id.to_owned(), p.title.to_owned())).collect(),
             "manifests" => manifest::embedded().iter().map(|m| (m.id.clone(), m.title.clone())).collect(),
             "chains" => {
                 bench_correct::presets::PRESETS.iter().map(|p| (p.name.to_owned(), p.what.to_owned())).collect()
@@ -105,6 +108,14 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
         print!("{text}");
         return Ok(exit::DONE);
     }
+    if let Ok(found) = preset::lookup(&args.id) {
+        if args.json {
+            println!("{}", preset_json(found));
+        } else {
+            print!("{}", preset_text(found));
+        }
+        return Ok(exit::DONE);
+    }
     if let Some(preset) = bench_correct::presets::lookup(&args.id) {
         println!("{}\n\n{}\n\nchain        {}", preset.name, preset.what, preset.chain);
         return Ok(exit::DONE);
@@ -113,7 +124,8 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
     let by_alias = bench_eval::split::find(&args.id, &[]).ok().map(|split| split.rule.card());
     let by_family = bench_eval::metric::card(&args.id).ok();
     let Some(card) = known.iter().copied().find(|c| c.id == args.id).or(by_alias).or(by_family) else {
-        let ids = known.iter().map(|c| c.id).chain(embedded::ids()).chain(manifest::ids());
+        let presets = preset::PRESETS.iter().map(|preset| preset.id);
+        let ids = known.iter().map(|c| c.id).chain(embedded::ids()).chain(manifest::ids()).chain(presets);
         return Err(Error::Usage {
             message: format!("nothing has the id `{}`", args.id),
             hint: Some(match suggest::closest(&args.id, ids) {
@@ -152,9 +164,62 @@ pub(crate) fn show(args: &ShowArgs) -> Result<i32, Error> {
     Ok(exit::DONE)
 }
 
+/// Facts of a preset of metrics: heading and text, in order.
+fn preset_facts(preset: &preset::Preset) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    for (heading, ids) in [("batch", preset.batch), ("biology", preset.biology)] {
+        let dialect = |id: &&str| bench_eval::embedding::lookup(id).map_or("", |metric| metric.card().dialect);
+        facts.extend(ids.iter().map(|id| (heading, format!("{id:<36} {}", dialect(id)))));
+    }
+    if let Some((batch, biology)) = preset.weights {
+        facts
+            .push(("total", format!("{batch} mean(batch) + {biology} mean(biology), where lower is better 1 - value")));
+    }
+    if preset.classifiers {
+        let what = "logistic regression and kNN(3, cosine) as they are, splits by image, well, plate, batch and source";
+        facts.push(("classifiers", what.to_owned()));
+    }
+    for (heading, name) in [("corrections", preset.chain), ("defects", preset.defects)] {
+        if let Some(name) = name {
+            let chain = bench_correct::presets::lookup(name).map_or(name, |chain| chain.chain);
+            facts.push((heading, format!("{name}: {chain}")));
+        }
+    }
+    facts.extend(preset.absent.iter().map(|sentence| ("differs", (*sentence).to_owned())));
+    facts
+}
+
+fn preset_text(preset: &preset::Preset) -> String {
+    let mut text = format!(
+        "{} ({})\n\nWhat it measures, as one setting: --metric-preset {}\n\n",
+        preset.title, preset.id, preset.id
+    );
+    let mut last = "";
+    for (heading, fact) in preset_facts(preset) {
+        let shown = if heading == last && heading != "differs" { "" } else { heading };
+        text.push_str(&format!("{shown:<12} {fact}\n"));
+        last = heading;
+    }
+    text
+}
+
+fn preset_json(preset: &preset::Preset) -> serde_json::Value {
+    serde_json::json!({
+        "id": preset.id,
+        "title": preset.title,
+        "batch": preset.batch,
+        "biology": preset.biology,
+        "weights": preset.weights.map(|(batch, biology)| [batch, biology]),
+        "corrections": preset.chain,
+        "defects": preset.defects,
+        "classifiers": preset.classifiers,
+        "differs": preset.absent,
+    })
+}
+
 /// What cards of embedding metrics and corrections have beside the common headings.
 fn facts(id: &str) -> Vec<(&'static str, String)> {
-    if let Some(metric) = bench_eval::embedding::metrics().find(|metric| metric.card().card.id == id) {
+    if let Some(metric) = bench_eval::embedding::every().find(|metric| metric.card().card.id == id) {
         let card = metric.card();
         let anchors = [("best", card.best), ("worst", card.worst)];
         let anchors =

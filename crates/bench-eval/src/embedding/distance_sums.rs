@@ -37,9 +37,8 @@ const LANES: usize = 32;
 /// below `groups`.
 pub(super) fn distance_sums(matrix: &Matrix, rows: &[u32], codes: &[u32], groups: usize) -> Vec<f64> {
     let table = Table::new(matrix, rows, codes);
-    let blocks: Vec<Mutex<Vec<f64>>> = (0..rows.len().div_ceil(BLOCK))
-        .map(|block| Mutex::new(vec![0.0; table.block(block).len() * groups]))
-        .collect();
+    let blocks: Vec<Mutex<Vec<f64>>> =
+        (0..rows.len().div_ceil(BLOCK)).map(|block| Mutex::new(vec![0.0; table.block(block).len() * groups])).collect();
     blocks.par_iter().enumerate().for_each_init(Vec::new, |tile, (block, sums)| {
         let (range, mut sums) = (table.block(block), lock(sums));
         table.distances(&range, &range, tile);

@@ -179,9 +179,14 @@ pub trait EmbeddingMetric: Send + Sync {
     }
 }
 
-/// All embedding metrics, in order of report.
+/// The embedding metrics that `all` stands for, in order of report.
 pub fn metrics() -> impl Iterator<Item = &'static dyn EmbeddingMetric> {
     batch::METRICS.into_iter().chain(biology::METRICS).chain(guard::METRICS)
+}
+
+/// Every embedding metric that has an id: [`metrics`], then those that are measured only where they are named.
+pub fn every() -> impl Iterator<Item = &'static dyn EmbeddingMetric> {
+    metrics().chain(batch::NAMED).chain(biology::NAMED)
 }
 
 /// The metric of an id.
@@ -189,9 +194,9 @@ pub fn metrics() -> impl Iterator<Item = &'static dyn EmbeddingMetric> {
 /// # Errors
 /// An unknown id, with the closest valid one.
 pub fn lookup(id: &str) -> Result<&'static dyn EmbeddingMetric, Error> {
-    metrics().find(|metric| metric.card().card.id == id).ok_or_else(|| Error::UnknownId {
+    every().find(|metric| metric.card().card.id == id).ok_or_else(|| Error::UnknownId {
         kind: "embedding metric",
         id: id.to_owned(),
-        suggestion: suggest::closest(id, metrics().map(|metric| metric.card().card.id)).map(str::to_owned),
+        suggestion: suggest::closest(id, every().map(|metric| metric.card().card.id)).map(str::to_owned),
     })
 }

@@ -5,7 +5,7 @@
 //! `bench` runs from any folder.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bench_data::{Duplicates, Missing, MultiLabel, RareLabels, SyntheticSpec};
 use bench_eval::probe::knn::{KnnSettings, VoteTies};
@@ -284,6 +284,9 @@ pub struct EmbeddingMetrics {
     pub ids: Vec<String>,
     /// Totals of packages and papers that are reported; their metrics are measured too.
     pub presets: Vec<String>,
+    /// Table of two columns with pairs of compounds that are known to be related; their recall is measured then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relationships: Option<PathBuf>,
     /// Permutations of metrics whose null costs little.
     pub permutations: usize,
     /// Permutations of those that pass over the matrix each time.
@@ -301,6 +304,7 @@ impl Default for EmbeddingMetrics {
             enabled: false,
             ids: Vec::new(),
             presets,
+            relationships: None,
             permutations: 100,
             pass_permutations: 20,
             pair_permutations: 0,

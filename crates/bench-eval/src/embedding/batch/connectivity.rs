@@ -19,7 +19,7 @@
 use bench_core::Card;
 use bench_geometry::neighbours::Metric;
 
-use super::shortest_paths::{FUZZY_NEIGHBOURS, fuzzy_graph};
+use super::shortest_paths::{FUZZY_NEIGHBOURS, Fuzzy, fuzzy_graph};
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Side, Space, summary};
 
 /// The card of the symmetric form.
@@ -36,6 +36,24 @@ pub static SYMMETRIC_CARD: EmbeddingCard = EmbeddingCard {
     },
     side: Side::Batch,
     dialect: "scib",
+    best: "one-hot-label",
+    worst: "noise",
+};
+
+/// The card of the symmetric form on the graph of Arevalo et al. 2024.
+pub static AREVALO_CARD: EmbeddingCard = EmbeddingCard {
+    card: Card {
+        id: "arevalo-graph-connectivity",
+        title: "Graph connectivity (Arevalo 2024)",
+        what: "The mean share of a label in its largest component of the fuzzy graph of 25 cosine neighbours. Counted as a batch score by the paper, it behaves as a biology score. Constant embedding: the few rows that all others point to, with those that point to them.",
+        formula: "mean over labels of |largest component| / |label|, fuzzy graph of 25 cosine neighbours",
+        better: "higher",
+        range: "above 0 to 1",
+        limits: "One chain of neighbours makes two halves count as connected.",
+        reference: "Arevalo et al. 2024; scib 1.1.7, graph_connectivity",
+    },
+    side: Side::Batch,
+    dialect: "arevalo2024: scib on 25 cosine neighbours",
     best: "one-hot-label",
     worst: "noise",
 };
@@ -63,6 +81,8 @@ pub static DIRECTED_CARD: EmbeddingCard = EmbeddingCard {
 pub enum Connectivity {
     /// Components of the fuzzy graph.
     Symmetric,
+    /// Components of the fuzzy graph of Arevalo et al. 2024.
+    Arevalo,
     /// Strong components of the directed graph.
     Directed,
 }
@@ -71,6 +91,7 @@ impl EmbeddingMetric for Connectivity {
     fn card(&self) -> &'static EmbeddingCard {
         match self {
             Self::Symmetric => &SYMMETRIC_CARD,
+            Self::Arevalo => &AREVALO_CARD,
             Self::Directed => &DIRECTED_CARD,
         }
     }
@@ -83,8 +104,9 @@ impl EmbeddingMetric for Connectivity {
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let label = &roles.label.codes;
         let edges: Vec<Vec<u32>> = match self {
-            Self::Symmetric => {
-                let fuzzy = fuzzy_graph(space)?;
+            Self::Symmetric | Self::Arevalo => {
+                let of = if matches!(self, Self::Arevalo) { Fuzzy::Arevalo } else { Fuzzy::Scib };
+                let fuzzy = fuzzy_graph(space, of)?;
                 let within =
                     |row: usize| fuzzy.row(row).0.iter().copied().filter(move |&o| label[o as usize] == label[row]);
                 (0..fuzzy.vertices()).map(|row| within(row).collect()).collect()

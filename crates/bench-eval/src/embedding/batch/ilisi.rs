@@ -100,6 +100,17 @@ pub static SCIB_GRAPH_CARD: EmbeddingCard = card(
     "scib",
 );
 
+/// scib on the graph of Arevalo et al. 2024.
+pub static AREVALO_GRAPH_CARD: EmbeddingCard = card(
+    "arevalo-ilisi-graph",
+    "Graph iLISI (Arevalo 2024)",
+    "The median effective number of units among the 90 rows nearest by shortest path on the fuzzy graph of 25 cosine neighbours, scaled. Constant embedding: as mixed as the first rows of the table, and flagged by the guards.",
+    "(median_i LISI_i - 1) / (B - 1), 90 rows by shortest path, connectivities taken as costs",
+    "0 to 1",
+    "Arevalo et al. 2024; scib 1.1.7, ilisi_graph",
+    "arevalo2024: scib on 25 cosine neighbours",
+);
+
 /// LISI of the unit.
 #[derive(Clone, Copy, Debug)]
 pub enum Ilisi {
@@ -111,6 +122,8 @@ pub enum Ilisi {
     ScIntegration,
     /// As scib on a graph.
     ScibGraph,
+    /// As scib on the graph of Arevalo et al. 2024.
+    ArevaloGraph,
 }
 
 impl EmbeddingMetric for Ilisi {
@@ -120,6 +133,7 @@ impl EmbeddingMetric for Ilisi {
             Self::Harmony => &HARMONY_CARD,
             Self::ScIntegration => &SC_INTEGRATION_CARD,
             Self::ScibGraph => &SCIB_GRAPH_CARD,
+            Self::ArevaloGraph => &AREVALO_GRAPH_CARD,
         }
     }
 
@@ -130,6 +144,7 @@ impl EmbeddingMetric for Ilisi {
             Self::Harmony => (Dialect::Harmony, MeanOver::Rows),
             Self::ScIntegration => (Dialect::ScIntegration, MeanOver::Rows),
             Self::ScibGraph => (Dialect::ScibGraph, MeanOver::Median),
+            Self::ArevaloGraph => (Dialect::ArevaloGraph, MeanOver::Median),
         };
         let mut rows = space.lisi(dialect)?.lisi(roles.unit);
         if !matches!(self, Self::Harmony) {

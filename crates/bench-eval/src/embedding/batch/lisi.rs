@@ -19,6 +19,7 @@ use bench_core::Factor;
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
+use super::shortest_paths::Fuzzy;
 use crate::embedding::Space;
 
 /// Perplexity of all dialects.
@@ -39,8 +40,10 @@ pub(in crate::embedding) enum Dialect {
     Harmony = 1,
     /// 30 neighbours, the row itself not counted.
     ScIntegration = 2,
-    /// 90 neighbours by shortest path on the fuzzy graph.
+    /// 90 neighbours by shortest path on scib's fuzzy graph.
     ScibGraph = 3,
+    /// The same on the fuzzy graph of Arevalo et al. 2024.
+    ArevaloGraph = 4,
 }
 
 /// Neighbours of every row and their probabilities.
@@ -50,8 +53,13 @@ pub(in crate::embedding) struct LisiWeights {
 
 impl LisiWeights {
     pub(in crate::embedding) fn new(space: &Space<'_>, dialect: Dialect) -> Result<Self, String> {
-        if dialect == Dialect::ScibGraph {
-            let reached = space.reached()?;
+        let fuzzy = match dialect {
+            Dialect::ScibGraph => Some(Fuzzy::Scib),
+            Dialect::ArevaloGraph => Some(Fuzzy::Arevalo),
+            _ => None,
+        };
+        if let Some(fuzzy) = fuzzy {
+            let reached = space.reached(fuzzy)?;
             let k = reached.asked;
             let perplexity = (k / 3) as f64;
             let rows = reached.rows.par_iter().map(|list| {

@@ -19,7 +19,9 @@ pub mod ilisi;
 pub mod kbet;
 pub(super) mod lisi;
 pub mod pcr;
+pub mod performance_drop;
 pub mod robustness;
+pub mod robustness_pairs;
 pub mod sbee;
 pub(super) mod shared;
 pub(super) mod shortest_paths;
@@ -30,6 +32,18 @@ mod unit_pairs;
 mod golden_tests;
 #[cfg(test)]
 mod property_tests;
+
+/// Metrics of this side that are measured only where they are named: peers' dialects that repeat another metric on other
+/// neighbours, or that fit many classifiers.
+pub static NAMED: [&dyn EmbeddingMetric; 7] = [
+    &robustness::EARLIER,
+    &robustness_pairs::RobustnessPairs,
+    &performance_drop::INSIDE,
+    &performance_drop::OUTSIDE,
+    &ilisi::Ilisi::ArevaloGraph,
+    &clisi_graph::ClisiGraph::Arevalo,
+    &connectivity::Connectivity::Arevalo,
+];
 
 /// Metrics of this side, in order of report.
 pub static METRICS: [&dyn EmbeddingMetric; 26] = [
@@ -47,7 +61,7 @@ pub static METRICS: [&dyn EmbeddingMetric; 26] = [
     &kbet::Kbet::ScibMetrics,
     &kbet::Kbet::Label,
     &kbet::Kbet::R,
-    &clisi_graph::ClisiGraph,
+    &clisi_graph::ClisiGraph::Scib,
     &connectivity::Connectivity::Symmetric,
     &connectivity::Connectivity::Directed,
     &pcr::Pcr::All,

@@ -69,17 +69,40 @@ pub static WELL_CARD: EmbeddingCard = EmbeddingCard {
     worst: "one-hot-source",
 };
 
-/// Which rows are no neighbours.
+/// The card of the form of the first paper.
+pub static EARLIER_CARD: EmbeddingCard = EmbeddingCard {
+    card: Card {
+        id: "robustness-index-2025",
+        title: "Robustness index (first form)",
+        what: "Nearest neighbours on other plates that share a row's label, for one that shares its unit; neighbours that share both count on both sides. Above 1 biology is stronger. Constant embedding: the ratio that the table itself gives.",
+        formula: "sum (SS + SO) / sum (SS + OS) over k nearest rows on other plates (cosine); k by the best label vote, median over models",
+        better: "higher",
+        range: "0 and above, 1 is a tie",
+        limits: "Not defined where a unit has one plate only. Neighbours that share both pull it to 1.",
+        reference: "de Jong et al. 2025, arXiv:2501.18055, plate for slide",
+    },
+    side: Side::Batch,
+    dialect: "arXiv:2501.18055, own plate left out",
+    best: "one-hot-label",
+    worst: "one-hot-source",
+};
+
+/// Which rows are no neighbours, and what is counted.
 #[derive(Clone, Copy, Debug)]
 pub enum RobustnessIndex {
     /// Those of the own plate.
     Plate,
     /// Those of the own well.
     Well,
+    /// Those of the own plate; neighbours that share label and unit count too.
+    Earlier,
 }
 
 /// Leaves the own plate out.
 pub static PLATE: RobustnessIndex = RobustnessIndex::Plate;
+
+/// The first form, own plate left out.
+pub static EARLIER: RobustnessIndex = RobustnessIndex::Earlier;
 
 /// Leaves the own well out.
 pub static WELL: RobustnessIndex = RobustnessIndex::Well;
@@ -89,6 +112,7 @@ impl EmbeddingMetric for RobustnessIndex {
         match self {
             Self::Plate => &PLATE_CARD,
             Self::Well => &WELL_CARD,
+            Self::Earlier => &EARLIER_CARD,
         }
     }
 
@@ -105,13 +129,17 @@ impl EmbeddingMetric for RobustnessIndex {
             .into_par_iter()
             .map(|row| {
                 let (label, unit) = (roles.label.codes[row], roles.unit.codes[row]);
-                let (mut same_label, mut same_unit) = (0.0, 0.0);
+                let (mut same_label, mut same_unit, mut both) = (0.0, 0.0, 0.0);
                 lists.visit(row, k, cell, |code, weight| match (code / units == label, code % units == unit) {
                     (true, false) => same_label += weight,
                     (false, true) => same_unit += weight,
-                    _ => {}
+                    (true, true) => both += weight,
+                    (false, false) => {}
                 });
-                (same_label, same_label + same_unit)
+                match self {
+                    Self::Earlier => (both + same_label, both + same_unit),
+                    Self::Plate | Self::Well => (same_label, same_label + same_unit),
+                }
             })
             .collect();
         let mut parts = vec![Part { unit: "neighbours", name: "k".to_owned(), n: k, value: k as f64, p: None }];
@@ -139,7 +167,7 @@ impl RobustnessIndex {
         code: impl Fn(usize) -> u32,
     ) -> Result<Lists<'a>, String> {
         match self {
-            Self::Plate => {
+            Self::Plate | Self::Earlier => {
                 let plate = roles.layout.plate.as_ref().ok_or("the rows have no plate")?;
                 if let Some(single) = unit_of_one_plate(roles.unit, plate) {
                     return Err(format!(

@@ -1,7 +1,8 @@
 //! Rows by shortest path on the fuzzy graph, as scib's graph LISI finds its neighbours.
 //!
 //! # What
-//! The 90 rows nearest to every row when edges of the 15-neighbour fuzzy graph cost their weights.
+//! The 90 rows nearest to every row when edges of the fuzzy graph cost their weights: scib's graph has 15 Euclidean
+//! neighbours, that of Arevalo et al. 2024 has 25 cosine ones.
 //!
 //! # Formula
 //! Dijkstra's algorithm, stopped after 90 rows.
@@ -24,8 +25,35 @@ use rayon::prelude::*;
 use crate::embedding::Space;
 use crate::embedding::biology::label::clusters::connectivities;
 
-/// Neighbours of the fuzzy graph, the row itself counted.
+/// Neighbours of scib's fuzzy graph, the row itself counted.
 pub(super) const FUZZY_NEIGHBOURS: usize = 15;
+
+/// Whose fuzzy graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fuzzy {
+    /// 15 Euclidean neighbours: scanpy's default, which scib takes.
+    Scib,
+    /// 25 cosine neighbours: Arevalo et al. 2024.
+    Arevalo,
+}
+
+impl Fuzzy {
+    /// Neighbours, the row itself counted.
+    pub(in crate::embedding) fn neighbours(self) -> usize {
+        match self {
+            Self::Scib => FUZZY_NEIGHBOURS,
+            Self::Arevalo => 25,
+        }
+    }
+
+    /// Distance.
+    pub(in crate::embedding) fn metric(self) -> Metric {
+        match self {
+            Self::Scib => Metric::Euclidean,
+            Self::Arevalo => Metric::Cosine,
+        }
+    }
+}
 
 /// Rows to reach.
 const REACHED: usize = 90;
@@ -39,8 +67,8 @@ pub(in crate::embedding) struct Reached {
 }
 
 impl Reached {
-    pub(in crate::embedding) fn new(space: &Space<'_>) -> Result<Self, String> {
-        let fuzzy = fuzzy_graph(space)?;
+    pub(in crate::embedding) fn new(space: &Space<'_>, of: Fuzzy) -> Result<Self, String> {
+        let fuzzy = fuzzy_graph(space, of)?;
         let n = fuzzy.vertices();
         let rows = (0..n)
             .into_par_iter()
@@ -50,13 +78,13 @@ impl Reached {
     }
 }
 
-/// The fuzzy graph of scanpy's `neighbors(n_neighbors=15)`, the one that Leiden runs on.
-pub(super) fn fuzzy_graph(space: &Space<'_>) -> Result<Arc<FuzzyGraph>, String> {
-    let graph = space.graph(Metric::Euclidean)?;
-    if graph.k + 1 < FUZZY_NEIGHBOURS {
-        return Err(format!("{} rows are too few for a graph of {FUZZY_NEIGHBOURS} neighbours", graph.n));
+/// The fuzzy graph of scanpy's `neighbors`, the one that Leiden runs on.
+pub(super) fn fuzzy_graph(space: &Space<'_>, of: Fuzzy) -> Result<Arc<FuzzyGraph>, String> {
+    let (graph, neighbours) = (space.graph(of.metric())?, of.neighbours());
+    if graph.k + 1 < neighbours {
+        return Err(format!("{} rows are too few for a graph of {neighbours} neighbours", graph.n));
     }
-    connectivities(space)
+    connectivities(space, of)
 }
 
 /// A row and its cost; the cheapest, then lowest, is the greatest.

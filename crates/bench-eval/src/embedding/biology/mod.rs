@@ -14,8 +14,8 @@
 //! and have nulls of their own, given as `p` of their parts.
 //!
 //! # Where it fits
-//! [`METRICS`] is chained into the list of all embedding metrics. [`sources::known_relationships`] is not in it,
-//! because it needs the user's pairs.
+//! [`METRICS`] is chained into the list of all embedding metrics, [`NAMED`] into that of those that a user or a preset
+//! names. [`sources::known_relationships`] needs the user's pairs.
 
 use super::EmbeddingMetric;
 
@@ -52,6 +52,21 @@ pub mod sources;
 pub(crate) mod support;
 #[cfg(test)]
 mod tests;
+
+/// Biology metrics that are measured only where they are named: peers' dialects that repeat another metric on other
+/// neighbours or pairs, and what needs a user's file.
+pub static NAMED: [&dyn EmbeddingMetric; 10] = [
+    &label::clusters::AREVALO_NMI,
+    &label::clusters::AREVALO_ARI,
+    &label::clustering_score::PathorobClusteringScore,
+    &map::metrics::COPAIRS_ACTIVITY_RAW,
+    &map::metrics::COPAIRS_ACTIVITY_NORMALISED,
+    &map::metrics::COPAIRS_ACTIVITY_RETRIEVED,
+    &map::metrics::COPAIRS_DISTINCTIVENESS_RAW,
+    &map::metrics::COPAIRS_DISTINCTIVENESS_NORMALISED,
+    &map::metrics::COPAIRS_DISTINCTIVENESS_RETRIEVED,
+    &sources::known_relationships::UNGIVEN,
+];
 
 /// All biology metrics, in order of report.
 pub static METRICS: [&dyn EmbeddingMetric; 53] = [

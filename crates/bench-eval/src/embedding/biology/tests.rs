@@ -14,6 +14,7 @@ use super::sources::known_relationships::{TAIL, known_relationships};
 use super::support::stats::{apart, average_ranks, fisher_greater};
 use super::support::{profiles::Profiles, ranking};
 use super::*;
+use crate::embedding::batch::shortest_paths::Fuzzy;
 use crate::embedding::{Measured, NullCost, Roles, Space};
 
 /// A table of treated and control rows.
@@ -183,11 +184,11 @@ fn clusterings_are_as_good_as_those_of_the_peers() {
         let found = kmeans::kmeans(&input.treated, &settings, Seed(1)).inertia;
         assert!(found <= expected * 1.01, "{name}: {found} {expected}");
         let space = input.space();
-        let graph = label::clusters::connectivities(&space).unwrap();
+        let graph = label::clusters::connectivities(&space, Fuzzy::Scib).unwrap();
         for (tenths, expected) in values["clusters"]["leiden"].as_object().unwrap() {
             let expected = numbers(expected);
             let tenths: u32 = tenths.parse().unwrap();
-            let clusters = label::clusters::leiden_clusters(&space, tenths).unwrap();
+            let clusters = label::clusters::leiden_clusters(&space, Fuzzy::Scib, tenths).unwrap();
             let found = modularity(&graph, &clusters, f64::from(tenths) / 10.0);
             // igraph's is the best of ten seeds.
             assert!(found >= expected[0] - 0.01, "{name} resolution {tenths}/10: {found} {expected:?}");

@@ -29,7 +29,8 @@ use bench_core::record::EmbeddingScore;
 use bench_core::{Factor, Layout, Matrix};
 
 use super::batch::robustness::{self, RobustnessIndex};
-use super::{EmbeddingMetric, Roles, Space};
+use super::batch::robustness_pairs;
+use super::{Roles, Space};
 
 pub use super::biology::map::fdr;
 pub use preset::totals;
@@ -125,9 +126,11 @@ fn shared_k(
     settings: &Settings<'_>,
 ) -> Option<usize> {
     // Any form and unit in which it is defined: the vote asks for neither.
-    let forms = [RobustnessIndex::Plate, RobustnessIndex::Well];
-    let wanted =
-        forms.iter().filter(|form| settings.metrics.iter().any(|metric| metric.card().card.id == form.card().card.id));
+    let plate = [robustness::PLATE_CARD.card.id, robustness::EARLIER_CARD.card.id, robustness_pairs::CARD.card.id];
+    let well = [robustness::WELL_CARD.card.id];
+    let forms = [(RobustnessIndex::Plate, plate.as_slice()), (RobustnessIndex::Well, well.as_slice())];
+    let asked = |ids: &[&str]| settings.metrics.iter().any(|metric| ids.contains(&metric.card().card.id));
+    let wanted = forms.iter().filter(|(_, ids)| asked(ids)).map(|(form, _)| form);
     for form in wanted {
         for &(name, unit) in units {
             let roles = rows.roles(name, unit);

@@ -1,12 +1,15 @@
-//! Totals of packages and papers: which metrics they average, and with what weights.
+//! Presets: what packages and papers measure, and the totals that they make of it.
 //!
 //! # What
-//! A [`Preset`] is two lists of metric ids and two weights. [`totals`] averages the values that are there and names
-//! those that are not.
+//! A [`Preset`] names the metrics of one peer in that peer's dialects, the corrections that come before them, and what
+//! cannot be answered from embeddings. Where the peer has a total it has two weights too: [`totals`] averages the values
+//! that are there and names those that are not.
 //!
 //! # Formula
 //! `total = 0.4 mean(batch) + 0.6 mean(biology)`, without any scaling, as all three do today. Where lower is better the
-//! value counts as one less itself (PCR). A side without a value leaves the total absent.
+//! value counts as one less itself. The PCR of a model that has corrections in the run counts as the packages' comparison
+//! with the uncorrected embedding, `max(0, (before - after) / before)`, which is 0 for the uncorrected one itself. A side
+//! without a value leaves the total absent.
 //!
 //! The range of a side is its mean with every metric at the lower, then at the upper, end of its interval; a metric
 //! without an interval stays where it is. The range of the total weighs those ends. It is at least as wide as an interval
@@ -20,11 +23,14 @@
 //! Graph connectivity counts as a batch score here, as in the packages, though it behaves as a biology score.
 //!
 //! # Reference
-//! scib 1.1.7; scib-metrics 0.5.10 (`Benchmarker`); Arevalo et al. 2024.
+//! scib 1.1.7; scib-metrics 0.5.10 (`Benchmarker`); copairs 0.5.5; Arevalo et al. 2024; PathoROB 2025;
+//! gwatkinson/jump_models; pycytominer 1.7.1 and cytominer-eval 0.1.
 
 use bench_core::record::{EmbeddingScore, EmbeddingTotal, Interval};
 
-/// A list of metrics that make up a total.
+use crate::embedding::batch::pcr;
+
+/// What one peer measures.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     /// Id.
@@ -35,46 +41,164 @@ pub struct Preset {
     pub batch: &'static [&'static str],
     /// Metrics of the biology side.
     pub biology: &'static [&'static str],
-    /// Weights of the two sides.
-    pub weights: (f64, f64),
-    /// How far it can be that of its model.
-    pub note: &'static str,
+    /// Weights of the two sides in the peer's total, if it has one.
+    pub weights: Option<(f64, f64)>,
+    /// The chain of corrections that the peer applies before it measures.
+    pub chain: Option<&'static str>,
+    /// The same with the peer's named defects, for `ID:defects`.
+    pub defects: Option<&'static str>,
+    /// Whether classifiers are fitted as in the reference code of the paper.
+    pub classifiers: bool,
+    /// What the peer reports and embeddings cannot answer, or what is answered another way; one sentence each.
+    pub absent: &'static [&'static str],
 }
 
 /// All presets, in order of report.
-pub static PRESETS: [Preset; 3] = [
+pub static PRESETS: [Preset; 7] = [
     Preset {
         id: "scib",
-        title: "scib",
+        title: "scib 1.1.7",
         batch: &["asw-batch", "ilisi-graph", "kbet-label", "graph-connectivity", "pcr-50"],
         biology: &["asw-label-euclidean", "isolated-labels", "nmi-leiden-best", "ari-leiden-best", "clisi-graph"],
-        weights: (0.4, 0.6),
-        note: "Without the metrics of gene expression (cell cycle, variable genes, trajectories), and with one less PCR in the place of the comparison with the uncorrected data.",
+        weights: Some((0.4, 0.6)),
+        chain: None,
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "kBET runs in R on neighbours by diffusion; here it is the same test on exact neighbours within the label.",
+            "Cell cycle, variable genes and trajectories need gene expression.",
+            "The F1 of isolated labels is not measured, their silhouette is.",
+        ],
     },
     Preset {
         id: "scib-metrics",
-        title: "scib-metrics",
+        title: "scib-metrics 0.5.10",
         batch: &["bras", "ilisi", "kbet-label", "graph-connectivity-directed", "pcr"],
         biology: &["isolated-labels", "nmi-kmeans", "ari-kmeans", "asw-label-euclidean", "clisi"],
-        weights: (0.4, 0.6),
-        note: "With one less PCR in the place of the comparison with the uncorrected data.",
+        weights: Some((0.4, 0.6)),
+        chain: None,
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "kBET takes neighbours by diffusion maps, whose number of components depends on the order of the labels; here \
+             they are exact neighbours within the label.",
+            "Starts of k-means are random, so NMI and ARI agree where the clusters are clear.",
+        ],
+    },
+    Preset {
+        id: "copairs",
+        title: "copairs 0.5.5",
+        batch: &[],
+        biology: &[
+            "copairs-activity-map",
+            "copairs-activity-normalised",
+            "copairs-activity-retrieved",
+            "copairs-distinctiveness-map",
+            "copairs-distinctiveness-normalised",
+            "copairs-distinctiveness-retrieved",
+            "consistency-map",
+            "consistency-retrieved",
+        ],
+        weights: None,
+        chain: None,
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "Ties are averaged over their orders; copairs resolves each in favour of the positives, so that a constant \
+             embedding has full marks there.",
+            "p values are drawn from a null of the same size; they agree within its error.",
+        ],
     },
     Preset {
         id: "arevalo2024",
         title: "Arevalo et al. 2024",
-        batch: &["asw-batch-cosine", "ilisi-graph", "kbet-label", "graph-connectivity"],
+        batch: &["asw-batch-cosine", "arevalo-ilisi-graph", "kbet-label", "arevalo-graph-connectivity"],
         biology: &[
-            "nmi-leiden",
-            "ari-leiden",
+            "arevalo-nmi-leiden",
+            "arevalo-ari-leiden",
             "asw-label-cosine",
-            "clisi-graph",
+            "arevalo-clisi-graph",
             "arevalo-map-negcon",
             "arevalo-map-nonrep",
         ],
-        weights: (0.4, 0.6),
-        note: "On the shared Euclidean graph; the paper's graph has 25 cosine neighbours.",
+        weights: Some((0.4, 0.6)),
+        chain: Some("arevalo2024"),
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "kBET runs in R on neighbours by diffusion; here it is the same test on exact Euclidean neighbours within the \
+             label.",
+            "PCR, its comparison and isolated labels are measured by the paper and left out of its score.",
+            "Leiden draws other random numbers than leidenalg.",
+        ],
+    },
+    Preset {
+        id: "pathorob",
+        title: "PathoROB",
+        batch: &[
+            "robustness-index",
+            "robustness-index-pairs",
+            "robustness-index-2025",
+            "performance-drop",
+            "performance-drop-unseen",
+        ],
+        biology: &["clustering-score-pathorob"],
+        weights: None,
+        chain: None,
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "The plate stands for the slide. Its data sets have designs of their own for the performance drop; here pairs of \
+             labels and units are drawn.",
+        ],
+    },
+    Preset {
+        id: "jump-models",
+        title: "gwatkinson/jump_models",
+        batch: &[],
+        biology: &[],
+        weights: None,
+        chain: Some("jump-models"),
+        defects: Some("jump-models-as-run"),
+        classifiers: true,
+        absent: &[
+            "Retrieval between images and molecules needs embeddings of both: `bench retrieve`.",
+            "Its splits are unseeded, so single runs cannot be repeated; ours are drawn by the same rule with a seed.",
+            "`jump-models:defects` leaves all plates but the last uncorrected, as the code does; without it every plate is \
+             corrected.",
+        ],
+    },
+    Preset {
+        id: "pycytominer",
+        title: "pycytominer 1.7.1 and cytominer-eval 0.1",
+        batch: &[],
+        biology: &[
+            "percent-replicating",
+            "percent-matching",
+            "grit",
+            "mp-value",
+            "enrichment",
+            "hit-at-1",
+            "hit-at-10",
+            "precision-at-10",
+        ],
+        weights: None,
+        chain: Some("pycytominer"),
+        defects: None,
+        classifiers: false,
+        absent: &[
+            "Aggregation of cells and consensus profiles: give a table of wells.",
+            "The choice of mp-value's permutations is drawn; it agrees within its error.",
+        ],
     },
 ];
+
+impl Preset {
+    /// Its metrics, batch side first.
+    pub fn metrics(&self) -> impl Iterator<Item = &'static str> {
+        self.batch.iter().chain(self.biology).copied()
+    }
+}
 
 /// The preset of an id.
 ///
@@ -105,7 +229,7 @@ pub fn totals(scores: &[EmbeddingScore], presets: &[&Preset]) -> Vec<EmbeddingTo
         }
     }
     let mut totals = Vec::new();
-    for preset in presets {
+    for preset in presets.iter().filter(|preset| preset.weights.is_some()) {
         for &(model, correction) in &subjects {
             for &unit in &units {
                 let of = |score: &&EmbeddingScore| {
@@ -114,14 +238,26 @@ pub fn totals(scores: &[EmbeddingScore], presets: &[&Preset]) -> Vec<EmbeddingTo
                         && score.unit.as_deref().is_none_or(|other| other == unit)
                 };
                 let own: Vec<&EmbeddingScore> = scores.iter().filter(of).collect();
-                totals.push(total(preset, (model, correction, unit), &own));
+                let is_before =
+                    |s: &&EmbeddingScore| s.model == model && s.correction == "none" && s.unit.as_deref() == Some(unit);
+                // A model without corrections in the run has nothing to be compared with.
+                let is_compared = scores.iter().any(|s| s.model == model && s.correction != "none");
+                let before: Vec<&EmbeddingScore> = scores.iter().filter(is_before).filter(|_| is_compared).collect();
+                totals.push(total(preset, (model, correction, unit), &own, &before));
             }
         }
     }
     totals
 }
 
-fn total(preset: &Preset, (model, correction, unit): (&str, &str, &str), scores: &[&EmbeddingScore]) -> EmbeddingTotal {
+fn total(
+    preset: &Preset,
+    (model, correction, unit): (&str, &str, &str),
+    scores: &[&EmbeddingScore],
+    before: &[&EmbeddingScore],
+) -> EmbeddingTotal {
+    let value_of = |scores: &[&EmbeddingScore], id: &str| scores.iter().find(|s| s.metric == id).and_then(|s| s.value);
+    let compared = [pcr::ALL_CARD.card.id, pcr::LEADING_CARD.card.id];
     let mut missing = Vec::new();
     let mut flag = None;
     let mut side = |ids: &[&str]| {
@@ -134,32 +270,37 @@ fn total(preset: &Preset, (model, correction, unit): (&str, &str, &str), scores:
                 missing.push(id.to_owned());
                 continue;
             };
+            let uncorrected = compared.contains(&id).then(|| value_of(before, id)).flatten();
+            let lower = super::super::lookup(id).is_ok_and(|metric| metric.card().card.better == "lower");
+            let counted = |value: f64| match uncorrected {
+                Some(before) => pcr::comparison(before, value),
+                None if lower => 1.0 - value,
+                None => value,
+            };
             let interval = score.low.zip(score.high);
             spread |= interval.is_some();
             let (low, high) = interval.unwrap_or((value, value));
-            if super::super::lookup(id).is_ok_and(|metric| metric.card().card.better == "lower") {
-                values.push(1.0 - value);
-                lows.push(1.0 - high);
-                highs.push(1.0 - low);
-            } else {
-                values.push(value);
-                lows.push(low);
-                highs.push(high);
-            }
+            let (low, high) = (counted(low), counted(high));
+            values.push(counted(value));
+            lows.push(low.min(high));
+            highs.push(low.max(high));
         }
         let ends = bench_core::number::mean(&lows).zip(bench_core::number::mean(&highs));
         let range = ends.filter(|_| spread).map(|(low, high)| Interval { low, high });
         (bench_core::number::mean(&values), range)
     };
     let ((batch, batch_range), (biology, biology_range)) = (side(preset.batch), side(preset.biology));
-    let weigh = |batch: f64, biology: f64| preset.weights.0 * batch + preset.weights.1 * biology;
-    let total = batch.zip(biology).map(|(batch, biology)| weigh(batch, biology));
+    // Peers that make no total of their own get none here.
+    let weigh = |batch: f64, biology: f64| preset.weights.map(|(a, b)| a * batch + b * biology);
+    let total = batch.zip(biology).and_then(|(batch, biology)| weigh(batch, biology));
     // A side without intervals stays where it is.
     let ends = |range: Option<Interval>, value: Option<f64>| range.or(value.map(|v| Interval { low: v, high: v }));
     let total_range = ends(batch_range, batch)
         .zip(ends(biology_range, biology))
         .filter(|_| batch_range.is_some() || biology_range.is_some())
-        .map(|(batch, biology)| Interval { low: weigh(batch.low, biology.low), high: weigh(batch.high, biology.high) });
+        .and_then(|(batch, biology)| {
+            Some(Interval { low: weigh(batch.low, biology.low)?, high: weigh(batch.high, biology.high)? })
+        });
     EmbeddingTotal {
         model: model.to_owned(),
         correction: correction.to_owned(),
@@ -234,5 +375,26 @@ mod tests {
         assert_eq!(found.biology_range, None);
         close(total.low, 0.4 * batch.low + 0.6 * 0.9);
         close(total.high, 0.4 * batch.high + 0.6 * 0.9);
+    }
+
+    #[test]
+    fn a_corrected_embedding_is_compared_with_the_uncorrected_one() {
+        let corrected =
+            |value: f64| EmbeddingScore { correction: "mad".to_owned(), ..score("pcr", Some("source"), value) };
+        let scores = [score("pcr", Some("source"), 0.4), corrected(0.1), score("clisi", None, 0.9)];
+        let found = totals(&scores, &[lookup("scib-metrics").unwrap()]);
+        assert_eq!((found[0].correction.as_str(), found[0].batch), ("none", Some(0.0)));
+        assert!((found[1].batch.unwrap() - 0.75).abs() < 1e-12, "{:?}", found[1]);
+    }
+
+    #[test]
+    fn every_metric_of_a_preset_has_a_card_and_every_preset_measures_something() {
+        for preset in &PRESETS {
+            for id in preset.metrics() {
+                assert!(crate::embedding::lookup(id).is_ok(), "{}: {id}", preset.id);
+            }
+            assert!(preset.metrics().next().is_some() || preset.classifiers, "{}", preset.id);
+            assert!(!preset.absent.is_empty() && preset.weights.is_none_or(|(a, b)| (a + b - 1.0).abs() < 1e-12));
+        }
     }
 }

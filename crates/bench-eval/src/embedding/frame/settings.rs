@@ -8,7 +8,7 @@ use crate::embedding::{EmbeddingMetric, metrics};
 #[derive(Clone)]
 pub struct Settings<'a> {
     /// Metrics, in order of report.
-    pub metrics: Vec<&'static dyn EmbeddingMetric>,
+    pub metrics: Vec<&'a dyn EmbeddingMetric>,
     /// Nuisance units, coarsest first; those that the layout lacks are left out.
     pub units: Vec<&'a str>,
     /// Permutations of metrics whose null costs little; none leaves it out.
@@ -26,7 +26,7 @@ pub struct Settings<'a> {
 impl Default for Settings<'_> {
     fn default() -> Self {
         Self {
-            metrics: metrics().collect(),
+            metrics: metrics().map(|metric| metric as &dyn EmbeddingMetric).collect(),
             units: vec!["source", "batch", "plate"],
             permutations: 100,
             pass_permutations: 20,

@@ -1,8 +1,8 @@
 //! Agreement of unsupervised clusters with the label.
 //!
 //! # What
-//! k-means with as many clusters as labels, and Leiden on the UMAP graph of 15 Euclidean neighbours; each compared
-//! with the label by NMI and ARI.
+//! k-means with as many clusters as labels, and Leiden on the UMAP graph of 15 Euclidean neighbours (25 cosine ones for
+//! `arevalo-`); each compared with the label by NMI and ARI.
 //!
 //! # Dialects
 //! Leiden at resolution 1 does not look at the labels. The rule of scib picks among the resolutions 0.2, 0.4, ... 2
@@ -18,7 +18,6 @@
 use std::sync::Arc;
 
 use bench_core::Seed;
-use bench_geometry::neighbours::Metric;
 use bench_geometry::umap::fuzzy::FuzzyGraph;
 use rayon::prelude::*;
 
@@ -26,10 +25,9 @@ use super::agreement::{ari, nmi};
 use super::check_labels;
 use super::kmeans::{KMeansSettings, kmeans};
 use super::leiden::leiden;
+use crate::embedding::batch::shortest_paths::Fuzzy;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
 
-/// Entries of a neighbour list, the row itself counted.
-const ENTRIES: usize = 15;
 /// Seed of the clusterings.
 const SEED: Seed = Seed(0);
 
@@ -37,6 +35,7 @@ const SEED: Seed = Seed(0);
 enum Clustering {
     KMeans,
     Leiden,
+    LeidenArevalo,
     LeidenBest,
 }
 
@@ -55,6 +54,7 @@ const LIMITS: &str = "A label may hold together in a shape that the clustering d
 const BEST: &str = "The resolution is chosen by the labels, so the value is optimistic. Otherwise as at resolution 1.";
 const KMEANS: &str = "scib-metrics 0.5.10, k-means with one cluster per label";
 const LEIDEN: &str = "scib-metrics 0.5.10, Leiden at resolution 1 as in arevalo2024, 15 Euclidean neighbours";
+const AREVALO: &str = "arevalo2024: scanpy's Leiden at resolution 1 on 25 cosine neighbours";
 const SCIB: &str = "scib-metrics 0.5.10, best of Leiden at ten resolutions 0.2 to 2";
 
 macro_rules! clusters {
@@ -121,6 +121,30 @@ clusters!(
     LEIDEN
 );
 clusters!(
+    AREVALO_NMI,
+    LeidenArevalo,
+    nmi,
+    "arevalo-nmi-leiden",
+    "NMI of Leiden clusters (Arevalo 2024)",
+    "What Leiden clusters on 25 cosine neighbours and labels tell about each other.",
+    NMI,
+    "0 to 1",
+    LIMITS,
+    AREVALO
+);
+clusters!(
+    AREVALO_ARI,
+    LeidenArevalo,
+    ari,
+    "arevalo-ari-leiden",
+    "ARI of Leiden clusters (Arevalo 2024)",
+    "Pairs of rows that Leiden on 25 cosine neighbours and labels put together.",
+    ARI,
+    "-0.5 to 1",
+    LIMITS,
+    AREVALO
+);
+clusters!(
     NMI_LEIDEN_BEST,
     LeidenBest,
     nmi,
@@ -146,16 +170,16 @@ clusters!(
 );
 
 /// The fuzzy graph on which Leiden runs, shared.
-pub(crate) fn connectivities(space: &Space<'_>) -> Result<Arc<FuzzyGraph>, String> {
-    let graph = space.graph(Metric::Euclidean)?;
-    let entries = ENTRIES.min(graph.k + 1);
-    Ok(space.remember("connectivities/euclidean/15", || FuzzyGraph::new(graph, entries)))
+pub(crate) fn connectivities(space: &Space<'_>, of: Fuzzy) -> Result<Arc<FuzzyGraph>, String> {
+    let graph = space.graph(of.metric())?;
+    let entries = of.neighbours().min(graph.k + 1);
+    Ok(space.remember(&format!("connectivities/{of:?}"), || FuzzyGraph::new(graph, entries)))
 }
 
 /// Leiden clusters at a resolution in tenths, shared.
-pub(crate) fn leiden_clusters(space: &Space<'_>, tenths: u32) -> Result<Arc<Vec<u32>>, String> {
-    let graph = connectivities(space)?;
-    Ok(space.remember(&format!("leiden/euclidean/15/{tenths}"), || leiden(&graph, f64::from(tenths) / 10.0, SEED)))
+pub(crate) fn leiden_clusters(space: &Space<'_>, of: Fuzzy, tenths: u32) -> Result<Arc<Vec<u32>>, String> {
+    let graph = connectivities(space, of)?;
+    Ok(space.remember(&format!("leiden/{of:?}/{tenths}"), || leiden(&graph, f64::from(tenths) / 10.0, SEED)))
 }
 
 impl Clusters {
@@ -169,14 +193,17 @@ impl Clusters {
                 });
                 Ok((made, format!("k = {clusters}")))
             }
-            Clustering::Leiden => Ok((leiden_clusters(space, 10)?, "resolution 1".to_owned())),
+            Clustering::Leiden => Ok((leiden_clusters(space, Fuzzy::Scib, 10)?, "resolution 1".to_owned())),
+            Clustering::LeidenArevalo => Ok((leiden_clusters(space, Fuzzy::Arevalo, 10)?, "resolution 1".to_owned())),
             Clustering::LeidenBest => {
                 let mut best: Option<(f64, u32, Arc<Vec<u32>>)> = None;
                 let resolutions: Vec<u32> = (2..=20).step_by(2).collect();
                 // Clusterings of several resolutions at once; the first call has made the graph they share.
-                connectivities(space)?;
-                let found: Vec<Arc<Vec<u32>>> =
-                    resolutions.par_iter().map(|&tenths| leiden_clusters(space, tenths)).collect::<Result<_, _>>()?;
+                connectivities(space, Fuzzy::Scib)?;
+                let found: Vec<Arc<Vec<u32>>> = resolutions
+                    .par_iter()
+                    .map(|&tenths| leiden_clusters(space, Fuzzy::Scib, tenths))
+                    .collect::<Result<_, _>>()?;
                 for (tenths, clusters) in resolutions.into_iter().zip(found) {
                     let score = nmi(codes, &clusters);
                     if best.as_ref().is_none_or(|best| score > best.0) {

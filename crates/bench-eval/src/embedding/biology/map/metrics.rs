@@ -18,6 +18,8 @@ const THRESHOLD: f64 = 0.05;
 enum Task {
     /// Profiles of a compound under a rule.
     Compounds(&'static PairRule<'static>),
+    /// The same, with copairs' null.
+    Copairs(&'static PairRule<'static>),
     /// Consensus profiles of a label.
     Labels { active_only: bool },
 }
@@ -227,19 +229,80 @@ mean_ap!(
     "arevalo2024, ties averaged"
 );
 
+const COPAIRS: &str = "copairs 0.5.5: its rules, null of 10,000 draws, strict p; ties averaged";
+const COPAIRS_ACTIVITY: &str = "Profiles of a compound look for each other among the controls of their plate.";
+const COPAIRS_DISTINCTIVENESS: &str =
+    "Profiles of a compound look for each other among other compounds of their plate.";
+
+mean_ap!(
+    COPAIRS_ACTIVITY_RAW,
+    Task::Copairs(&presets::COPAIRS_ACTIVITY),
+    Raw,
+    "copairs-activity-map",
+    "Phenotypic activity, mAP (copairs)",
+    COPAIRS_ACTIVITY,
+    COPAIRS
+);
+mean_ap!(
+    COPAIRS_ACTIVITY_NORMALISED,
+    Task::Copairs(&presets::COPAIRS_ACTIVITY),
+    Normalised,
+    "copairs-activity-normalised",
+    "Phenotypic activity, normalised mAP (copairs)",
+    COPAIRS_ACTIVITY,
+    COPAIRS
+);
+mean_ap!(
+    COPAIRS_ACTIVITY_RETRIEVED,
+    Task::Copairs(&presets::COPAIRS_ACTIVITY),
+    Retrieved,
+    "copairs-activity-retrieved",
+    "Phenotypic activity, share of compounds retrieved (copairs)",
+    COPAIRS_ACTIVITY,
+    COPAIRS
+);
+mean_ap!(
+    COPAIRS_DISTINCTIVENESS_RAW,
+    Task::Copairs(&presets::AREVALO_NONREP),
+    Raw,
+    "copairs-distinctiveness-map",
+    "Distinctiveness, mAP (copairs)",
+    COPAIRS_DISTINCTIVENESS,
+    COPAIRS
+);
+mean_ap!(
+    COPAIRS_DISTINCTIVENESS_NORMALISED,
+    Task::Copairs(&presets::AREVALO_NONREP),
+    Normalised,
+    "copairs-distinctiveness-normalised",
+    "Distinctiveness, normalised mAP (copairs)",
+    COPAIRS_DISTINCTIVENESS,
+    COPAIRS
+);
+mean_ap!(
+    COPAIRS_DISTINCTIVENESS_RETRIEVED,
+    Task::Copairs(&presets::AREVALO_NONREP),
+    Retrieved,
+    "copairs-distinctiveness-retrieved",
+    "Distinctiveness, share of compounds retrieved (copairs)",
+    COPAIRS_DISTINCTIVENESS,
+    COPAIRS
+);
+
 impl MeanAp {
     fn table(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Arc<Result<MapTable, String>>, String> {
-        let null = NullSettings::default();
-        Ok(match self.task {
-            Task::Compounds(rule) => {
-                let compound = compound(roles)?;
-                // Rows of a rule that does not name the label are not ranked again when labels are permuted.
-                space.remember(&format!("map/{}", key(roles, rule)?), || {
-                    mean_average_precision(space, roles, rule, compound, null)
-                })
+        let (rule, null) = match self.task {
+            Task::Compounds(rule) => (rule, NullSettings::default()),
+            Task::Copairs(rule) => (rule, presets::PEER_NULL),
+            Task::Labels { active_only } => {
+                return Ok(Arc::new(consistency(space, roles, active_only, NullSettings::default())));
             }
-            Task::Labels { active_only } => Arc::new(consistency(space, roles, active_only, null)),
-        })
+        };
+        let compound = compound(roles)?;
+        // Rows of a rule that does not name the label are not ranked again when labels are permuted.
+        Ok(space.remember(&format!("map/{}/{null:?}", key(roles, rule)?), || {
+            mean_average_precision(space, roles, rule, compound, null)
+        }))
     }
 }
 
@@ -255,7 +318,7 @@ impl EmbeddingMetric for MeanAp {
     fn null_cost(&self) -> NullCost {
         match self.task {
             // A rule may name the label; these do not.
-            Task::Compounds(_) => NullCost::Unmoved,
+            Task::Compounds(_) | Task::Copairs(_) => NullCost::Unmoved,
             Task::Labels { .. } => NullCost::Pass,
         }
     }
@@ -273,7 +336,7 @@ impl EmbeddingMetric for MeanAp {
             Answer::Retrieved => f64::from(group.q < THRESHOLD),
         };
         let (unit, is_by_row) = match self.task {
-            Task::Compounds(_) => ("compound", true),
+            Task::Compounds(_) | Task::Copairs(_) => ("compound", true),
             Task::Labels { .. } => ("label", false),
         };
         let mut rows = Vec::new();

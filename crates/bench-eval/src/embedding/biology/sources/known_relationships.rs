@@ -99,6 +99,9 @@ pub fn known_relationships(
     })
 }
 
+/// The metric before a file is given.
+pub static UNGIVEN: KnownRelationships = KnownRelationships { pairs: Vec::new() };
+
 impl EmbeddingMetric for KnownRelationships {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
@@ -109,6 +112,9 @@ impl EmbeddingMetric for KnownRelationships {
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        if self.pairs.is_empty() {
+            return Err("no pairs are given; name their file with `--relationships`".to_owned());
+        }
         known_relationships(space, compound(roles)?, &self.pairs, TAIL)
     }
 }

@@ -349,9 +349,8 @@ fn rank_block(
         }
     }
     let counted = negatives.counts(&rows, pool);
-    let finish = |((counter, query), negatives): ((Counter, &&Query), usize)| {
-        counter.finish(query.positives.len(), negatives)
-    };
+    let finish =
+        |((counter, query), negatives): ((Counter, &&Query), usize)| counter.finish(query.positives.len(), negatives);
     counters.into_iter().zip(queries).zip(counted).map(finish).collect()
 }
 
