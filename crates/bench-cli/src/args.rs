@@ -101,8 +101,8 @@ Examples:
     #[command(before_long_help = "\
 Examples:
   bench score --embeddings profiles.parquet --label Metadata_moa
-  bench score --suite jump-moa --embeddings all3.parquet --folds folds.csv --standardise
   bench score --embeddings profiles.parquet --metric-preset scib-metrics
+  bench score --suite jump-moa --embeddings all3.parquet --folds folds.csv --standardise
   bench score --embeddings emb.npz --metadata wells.csv --label target --source lab --where control=trt")]
     Score(ScoreArgs),
     /// Train the models of a preset and write their weights
@@ -423,6 +423,9 @@ pub(crate) struct ScoringArgs {
     /// Corrections, each a chain such as "mad-plate > sphere"; none is the embedding as it is [default: those of the suite]
     #[arg(long, hide_short_help = true, value_name = "A,B")]
     pub(crate) corrections: Vec<String>,
+    /// Accuracy of corrections on unseen sources that are aligned by N of their control wells [default: 1,2,4,8,16,32]
+    #[arg(long, hide_short_help = true, value_name = "N,N", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_values = ["1", "2", "4", "8", "16", "32"])]
+    pub(crate) control_curve: Vec<usize>,
     /// Back end of the probes: `gemm` or `linfa`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) backend: Option<String>,

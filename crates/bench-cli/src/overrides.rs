@@ -171,6 +171,11 @@ pub(crate) fn scoring(suite: &mut Suite, args: &ScoringArgs) -> Result<Vec<Strin
         suite.corrections = args.corrections.iter().flat_map(|text| bench_run::corrections::split(text)).collect();
         mark("corrections");
     }
+    if !args.control_curve.is_empty() {
+        suite.control_curve.enabled = true;
+        suite.control_curve.wells.clone_from(&args.control_curve);
+        mark("control-curve");
+    }
     if !args.metrics.is_empty() {
         suite.metrics.clone_from(&args.metrics);
         mark("metrics");

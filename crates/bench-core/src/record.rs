@@ -13,12 +13,14 @@ mod embedding;
 mod gates;
 mod models;
 mod outcomes;
+mod protocols;
 
 pub use correction::CorrectionInfo;
 pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
 pub use gates::{GateRule, Gates};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
+pub use protocols::{ControlPoint, CorrectionChoice};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -100,6 +102,12 @@ pub struct RunRecord {
     /// Their means over the sets of packages and papers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embedding_totals: Vec<EmbeddingTotal>,
+    /// Accuracy on unseen sources by the number of control wells that corrections were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control_curve: Vec<ControlPoint>,
+    /// Settings of corrections that inner folds chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub correction_choices: Vec<CorrectionChoice>,
     /// Steps with time and cache state; not part of the digest.
     pub steps: Vec<Step>,
     /// Files written beside this one.

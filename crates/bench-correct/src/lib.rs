@@ -35,6 +35,7 @@ pub mod origin;
 pub mod params;
 pub mod presets;
 pub mod registry;
+pub mod tuning;
 
 mod centre;
 mod column;

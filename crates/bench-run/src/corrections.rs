@@ -7,20 +7,23 @@
 //! same rows either way. Transductive chains have no rule for unseen rows; they see all rows once, and are marked
 //! wherever their scores stand.
 //!
-//! Maps, origin probes and embedding metrics have no folds: there a chain is fitted to all rows.
+//! Maps, origin probes and embedding metrics have no folds: there a chain is fitted to all rows. Settings that a chain
+//! leaves open are chosen in inner folds of the training rows ([`tuning`]).
 //!
 //! # Where it fits
 //! After the tables are read, before anything is scored.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bench_core::record::CorrectionInfo;
-use bench_core::{Card, Factor, Matrix, Seed, Table};
-use bench_correct::{Chain, FitInput, Fitted as _, Origin, Scope};
+use bench_core::record::{CorrectionChoice, CorrectionInfo};
+use bench_core::{Card, Factor, Layout, Matrix, Seed, Table};
+use bench_correct::{Chain, FitInput, Fitted as _, FittedChain, Origin, Scope, tuning as open};
 use bench_eval::probe::{Probe, ProbeInput, Sink};
 use bench_eval::{Error as EvalError, Fold, Role};
 
 use crate::{Error, Progress};
+
+pub(crate) mod tuning;
 
 /// What names the embedding without a correction.
 pub const NONE: &str = "none";
@@ -50,12 +53,14 @@ pub fn split(text: &str) -> Vec<String> {
     chains.iter().map(|chain| chain.trim().to_owned()).collect()
 }
 
-/// The chains of a suite.
+/// The chains of a suite; all candidates of one that leaves settings open.
 ///
 /// # Errors
 /// Text that is no chain.
 pub fn parse(texts: &[String]) -> Result<Vec<Chain>, Error> {
-    texts.iter().map(|text| Ok(Chain::parse(text)?)).collect()
+    let candidates: Vec<Vec<Chain>> =
+        texts.iter().map(|text| Ok(open::candidates(text)?)).collect::<Result<_, Error>>()?;
+    Ok(candidates.into_iter().flatten().collect())
 }
 
 /// Rows of one embedding before correction: treated rows, then controls.
@@ -68,10 +73,13 @@ struct Raw {
 /// An embedding under a chain, as scoring needs it.
 pub(crate) struct Corrected {
     raw: Arc<Raw>,
-    chain: Chain,
+    /// The chain, or several where it leaves settings open; the first stands where there are no folds.
+    candidates: Vec<Chain>,
     /// What the record says of it.
     pub(crate) info: CorrectionInfo,
     seed: Seed,
+    /// Treated rows under each transductive candidate, which sees all rows whatever the fold.
+    whole: Vec<OnceLock<Result<Matrix, String>>>,
 }
 
 /// Puts corrected embeddings behind those they come from. The second list has an entry for each table.
@@ -88,15 +96,15 @@ pub(crate) fn expand(
     for table in tables {
         let mut raw: Option<Arc<Raw>> = None;
         for text in texts {
-            let chain = Chain::parse(text)?;
-            if chain.steps().is_empty() {
+            let candidates = open::candidates(text)?;
+            if candidates.iter().all(|chain| chain.steps().is_empty()) {
                 out.push(table.clone());
                 corrections.push(None);
                 continue;
             }
             progress.detail(&format!("{}: {text}", table.name));
             let raw = raw.get_or_insert_with(|| Arc::new(Raw::of(&table)));
-            let corrected = Corrected::new(&table, Arc::clone(raw), chain, seed);
+            let corrected = Corrected::new(&table, Arc::clone(raw), text, candidates, seed);
             let (matrix, info) = corrected.all_rows(&table)?;
             out.push(replaced(&table, &matrix, &info));
             corrections.push(Some(Corrected { info, ..corrected }));
@@ -121,18 +129,70 @@ impl Raw {
 }
 
 impl Corrected {
-    fn new(table: &Table, raw: Arc<Raw>, chain: Chain, seed: Seed) -> Self {
+    fn new(table: &Table, raw: Arc<Raw>, text: &str, candidates: Vec<Chain>, seed: Seed) -> Self {
+        let any = |is: fn(&Chain) -> bool| candidates.iter().any(is);
         let info = CorrectionInfo {
             model: table.name.clone(),
-            chain: chain.name().to_owned(),
-            canonical: chain.canonical(),
-            transductive: chain.is_transductive(),
-            uses_answers: chain.wants_covariate(),
-            refitted: !chain.is_transductive() && !is_local(&chain),
+            chain: text.trim().to_owned(),
+            canonical: candidates.iter().map(Chain::canonical).collect::<Vec<_>>().join(" | "),
+            transductive: any(Chain::is_transductive),
+            uses_answers: any(Chain::wants_covariate),
+            refitted: !any(Chain::is_transductive) && any(|chain| !is_local(chain)),
             ..CorrectionInfo::default()
         };
         let seed = seed.derive(&format!("correction/{}", info.canonical), 0);
-        Self { raw, chain, info, seed }
+        let whole = candidates.iter().map(|_| OnceLock::new()).collect();
+        Self { raw, candidates, info, seed, whole }
+    }
+
+    /// Whether folds see it each in their own way.
+    pub(crate) fn in_folds(&self) -> bool {
+        self.info.refitted || self.is_open()
+    }
+
+    /// Whether it leaves settings open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.candidates.len() > 1
+    }
+
+    /// The finest unit whose groups it aligns one by one.
+    pub(crate) fn unit(&self) -> Option<&'static str> {
+        let is_aligned = |unit: &str| {
+            let mut settings = self.candidates[0].steps().iter().flat_map(|step| step.settings());
+            settings.any(|setting| setting.name == "by" && setting.value == unit)
+        };
+        ["plate", "batch", "source"].into_iter().find(|unit| is_aligned(unit))
+    }
+
+    /// Control rows, as rows of [`aligned`](Self::aligned), whose `unit` holds for them.
+    pub(crate) fn controls_where(&self, unit: &str, holds: impl Fn(&str) -> bool) -> Vec<u32> {
+        let Some(factor) = self.raw.origin.unit(unit) else { return Vec::new() };
+        (self.raw.treated as u32..self.raw.matrix.rows() as u32)
+            .filter(|&row| holds(factor.name(row as usize)))
+            .collect()
+    }
+
+    /// Name of a unit's level for a row.
+    pub(crate) fn name_of(&self, unit: &str, row: u32) -> Option<&str> {
+        self.raw.origin.unit(unit).map(|factor| factor.name(row as usize))
+    }
+
+    /// Fits a candidate to what a fold lets it learn from.
+    pub(crate) fn learn(&self, candidate: usize, fold: &Fold, label: &Factor) -> Result<FittedChain, String> {
+        let fit = self.fit_rows(fold);
+        let covariate = self.info.uses_answers.then(|| self.covariate(label, Some(&fit)));
+        let input = FitInput {
+            matrix: &self.raw.matrix.take(&fit),
+            origin: &self.raw.origin.take(&fit),
+            covariate: covariate.as_ref(),
+            seed: self.seed,
+        };
+        self.candidates[candidate].fit(&input).map_err(|error| error.to_string())
+    }
+
+    /// Corrected rows: treated ones by their number, controls behind them.
+    pub(crate) fn aligned(&self, fitted: &FittedChain, rows: &[u32]) -> Result<Matrix, String> {
+        fitted.apply(&self.raw.matrix.take(rows), &self.raw.origin.take(rows)).map_err(|error| error.to_string())
     }
 
     /// Fits the chain to all rows, for what has no folds.
@@ -144,16 +204,24 @@ impl Corrected {
             covariate: covariate.as_ref(),
             seed: self.seed,
         };
-        let (fitted, matrix) = self.chain.fit_apply(&input).map_err(|source| Error::Correct {
+        let (fitted, matrix) = self.candidates[0].fit_apply(&input).map_err(|source| Error::Correct {
             model: table.name.clone(),
-            chain: self.chain.name().to_owned(),
+            chain: self.info.chain.clone(),
             source: Box::new(source),
         })?;
         let features = match fitted.kept() {
             Some(kept) => kept.iter().map(|&at| table.features[at as usize].clone()).collect(),
             None => Vec::new(),
         };
-        Ok((matrix, CorrectionInfo { features, notes: fitted.notes().to_vec(), ..self.info.clone() }))
+        let mut notes = fitted.notes().to_vec();
+        if self.is_open() {
+            notes.push(format!(
+                "{} settings are open: folds choose one in inner folds, maps and embedding metrics show the first, {}",
+                self.candidates.len(),
+                self.candidates[0].short()
+            ));
+        }
+        Ok((matrix, CorrectionInfo { features, notes, ..self.info.clone() }))
     }
 
     /// Label of each row, and `control` for controls; only rows of `fit`, if given.
@@ -170,7 +238,7 @@ impl Corrected {
     }
 
     /// Rows that a fold lets a chain learn from: its training rows, and the controls of groups that have some.
-    fn fit_rows(&self, fold: &Fold) -> Vec<u32> {
+    pub(crate) fn fit_rows(&self, fold: &Fold) -> Vec<u32> {
         let train: Vec<u32> =
             (0..fold.roles.len() as u32).filter(|&row| fold.roles[row as usize] == Role::Train).collect();
         let seen: Vec<(&Factor, Vec<bool>)> = ["source", "batch", "plate"]
@@ -193,29 +261,69 @@ impl Corrected {
     }
 
     /// The treated rows of a fold, corrected by what its training rows taught; rows that the fold does not use are zero.
+    #[cfg(test)]
     fn of_fold(&self, fold: &Fold, label: &Factor) -> Result<Matrix, String> {
+        self.candidate_of_fold(0, fold, label)
+    }
+
+    /// The same under one of several candidates. A transductive one sees all rows, whatever the fold.
+    pub(crate) fn candidate_of_fold(&self, candidate: usize, fold: &Fold, label: &Factor) -> Result<Matrix, String> {
         let raw = &*self.raw;
-        let fit = self.fit_rows(fold);
-        let covariate = self.info.uses_answers.then(|| self.covariate(label, Some(&fit)));
-        let input = FitInput {
-            matrix: &raw.matrix.take(&fit),
-            origin: &raw.origin.take(&fit),
-            covariate: covariate.as_ref(),
-            seed: self.seed,
-        };
-        let fitted = self.chain.fit(&input).map_err(|error| error.to_string())?;
+        if self.candidates[candidate].is_transductive() {
+            return self.whole[candidate].get_or_init(|| self.of_all_rows(candidate, label)).clone();
+        }
+        let fitted = self.learn(candidate, fold, label)?;
         let used: Vec<u32> = (0..raw.treated as u32)
             .filter(|&row| fold.roles[row as usize] != Role::Unused)
             .chain(raw.treated as u32..raw.matrix.rows() as u32)
             .collect();
-        let given =
-            fitted.apply(&raw.matrix.take(&used), &raw.origin.take(&used)).map_err(|error| error.to_string())?;
+        let given = self.aligned(&fitted, &used)?;
         let mut matrix = Matrix::zeros(raw.treated, given.cols());
         let cols = given.cols();
         for (at, &row) in used.iter().enumerate().take_while(|(_, row)| (**row as usize) < raw.treated) {
             matrix.data_mut()[row as usize * cols..(row as usize + 1) * cols].copy_from_slice(given.row(at));
         }
         Ok(matrix)
+    }
+
+    /// Treated rows under a candidate that is fitted to all rows.
+    fn of_all_rows(&self, candidate: usize, label: &Factor) -> Result<Matrix, String> {
+        let covariate = self.info.uses_answers.then(|| self.covariate(label, None));
+        let input = FitInput {
+            matrix: &self.raw.matrix,
+            origin: &self.raw.origin,
+            covariate: covariate.as_ref(),
+            seed: self.seed,
+        };
+        let (_, matrix) = self.candidates[candidate].fit_apply(&input).map_err(|error| error.to_string())?;
+        let treated: Vec<u32> = (0..self.raw.treated as u32).collect();
+        Ok(matrix.take(&treated))
+    }
+
+    /// The candidate for a fold: the only one, or the one that its inner folds choose.
+    pub(crate) fn chosen(
+        &self,
+        fold: &Fold,
+        layout: &Layout,
+        label: &Factor,
+        probe: &dyn Probe,
+    ) -> Result<(usize, Option<CorrectionChoice>), String> {
+        if !self.is_open() {
+            return Ok((0, None));
+        }
+        let choice = tuning::choose(self, layout, label, fold, probe)?;
+        let record = CorrectionChoice {
+            model: self.info.model.clone(),
+            correction: self.info.chain.clone(),
+            probe: probe.card().id.to_owned(),
+            chosen: self.candidates[choice.candidate].canonical(),
+            unit: choice.unit,
+            folds: choice.folds,
+            accuracy: choice.accuracy,
+            held_out: fold.held_out.clone(),
+            n_train: fold.count(Role::Train),
+        };
+        Ok((choice.candidate, Some(record)))
     }
 }
 
@@ -248,7 +356,27 @@ fn replaced(table: &Table, matrix: &Matrix, info: &CorrectionInfo) -> Table {
 pub(crate) struct InFold<'a> {
     pub(crate) inner: &'a dyn Probe,
     pub(crate) corrected: &'a Corrected,
+    pub(crate) layout: &'a Layout,
     pub(crate) label: &'a Factor,
+    /// What inner folds chose, in order of the folds that were run.
+    pub(crate) choices: Mutex<Vec<CorrectionChoice>>,
+}
+
+impl<'a> InFold<'a> {
+    pub(crate) fn new(inner: &'a dyn Probe, corrected: &'a Corrected, layout: &'a Layout, label: &'a Factor) -> Self {
+        Self { inner, corrected, layout, label, choices: Mutex::default() }
+    }
+
+    /// The choices, which are then forgotten.
+    pub(crate) fn take_choices(&self) -> Vec<CorrectionChoice> {
+        std::mem::take(&mut self.choices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn matrix(&self, fold: &Fold) -> Result<Matrix, String> {
+        let (candidate, choice) = self.corrected.chosen(fold, self.layout, self.label, self.inner)?;
+        self.choices.lock().unwrap_or_else(PoisonError::into_inner).extend(choice);
+        self.corrected.candidate_of_fold(candidate, fold, self.label)
+    }
 }
 
 impl Probe for InFold<'_> {
@@ -268,7 +396,7 @@ impl Probe for InFold<'_> {
         sink: &mut Sink<'_>,
     ) -> Result<(), EvalError> {
         for (at, fold) in folds.iter().enumerate() {
-            match self.corrected.of_fold(fold, self.label) {
+            match self.matrix(fold) {
                 Ok(matrix) => {
                     let input = ProbeInput { matrix: &matrix, ..input };
                     self.inner.run(input, &[*fold], &|_, _| (), &mut |_, fitted| sink(at, fitted))?;
@@ -368,7 +496,7 @@ mod tests {
         let corrected = corrections[0].as_ref().unwrap();
         let label = &tables[0].answers.label;
         let inner = LogisticProbe::new(LogisticSettings::default()).unwrap();
-        let probe = InFold { inner: &inner, corrected, label };
+        let probe = InFold::new(&inner, corrected, &tables[0].treated.layout, label);
         let input =
             ProbeInput { matrix: &tables[0].treated.matrix, class: &label.codes, classes: 2, name_rank: &[0, 1] };
         let (one, two) = (fold(0), fold(1));
@@ -377,5 +505,35 @@ mod tests {
             .run(input, &[&one, &two], &|_, _| (), &mut |at, fitted| seen.push((at, fitted.unwrap().predictions.len())))
             .unwrap();
         assert_eq!(seen, [(0, 8), (1, 8)]);
+    }
+
+    #[test]
+    fn open_settings_are_chosen_in_each_training_set_and_written_down() {
+        let texts = ["centre(by=plate) > sphere(shrinkage=ridge, ridge=0.01|10, on=all)".to_owned()];
+        let (tables, corrections) = expand(vec![table()], &texts, Seed(1), &crate::Silent).unwrap();
+        let corrected = corrections[0].as_ref().unwrap();
+        assert!(corrected.is_open() && corrected.in_folds());
+        assert_eq!(corrected.info.canonical.matches(" | ").count(), 1);
+        let label = &tables[0].answers.label;
+        let inner = LogisticProbe::new(LogisticSettings::default()).unwrap();
+        let probe = InFold::new(&inner, corrected, &tables[0].treated.layout, label);
+        let input =
+            ProbeInput { matrix: &tables[0].treated.matrix, class: &label.codes, classes: 2, name_rank: &[0, 1] };
+        let run = |probe: &InFold<'_>| {
+            let mut right = Vec::new();
+            probe
+                .run(input, &[&fold(0), &fold(1)], &|_, _| (), &mut |_, fitted| {
+                    right.push(fitted.unwrap().predictions.probability);
+                })
+                .unwrap();
+            (right, probe.take_choices())
+        };
+        let (first, choices) = run(&probe);
+        assert_eq!(choices.len(), 2);
+        // One source trains, so that the inner folds keep its plates apart.
+        assert!(
+            choices.iter().all(|c| c.unit == "plate" && c.folds == 2 && c.n_train == 8 && c.chosen.contains("ridge="))
+        );
+        assert_eq!(run(&probe), (first, choices), "the same again");
     }
 }

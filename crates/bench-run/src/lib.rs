@@ -7,6 +7,7 @@
 //! tools.
 
 pub mod compare;
+mod control_curve;
 pub mod corrections;
 pub mod doctor;
 pub mod embedding;

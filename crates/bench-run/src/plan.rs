@@ -19,6 +19,11 @@ pub enum Step {
         /// Model.
         model: String,
     },
+    /// Accuracy of one corrected model on unseen sources by the number of their control wells.
+    ControlCurve {
+        /// Model.
+        model: String,
+    },
     /// Source, batch, plate and position probes of one embedding.
     Origin {
         /// Model or control.
@@ -44,6 +49,7 @@ impl Step {
             Self::Read => "read tables and make splits".into(),
             Self::Score { model, probe } => format!("score {model} with {probe}"),
             Self::Transfer { model } => format!("transfer between sources, {model}"),
+            Self::ControlCurve { model } => format!("control wells of unseen sources, {model}"),
             Self::Origin { model } => format!("origin probes, {model}"),
             Self::Embedding => "embedding metrics".into(),
             Self::Projection { model } => format!("projection, {model}"),
@@ -65,6 +71,10 @@ pub fn steps(request: &Request, models: &[String]) -> Vec<Step> {
     for model in models {
         steps.push(Step::Transfer { model: model.clone() });
     }
+    if suite.control_curve.enabled {
+        let corrected = corrected(request);
+        steps.extend(corrected.into_iter().map(|model| Step::ControlCurve { model }));
+    }
     if suite.batch_probes.enabled {
         let probed = suite.controls.iter().filter(|c| ["constant", "one-hot-source"].contains(&c.as_str()));
         steps.extend(models.iter().chain(probed).map(|model| Step::Origin { model: model.clone() }));
@@ -80,12 +90,25 @@ pub fn steps(request: &Request, models: &[String]) -> Vec<Step> {
     steps
 }
 
-/// Names of the models of a request.
-pub fn models(request: &Request) -> Vec<String> {
-    let models = match request.embeddings.as_slice() {
+/// Names of the corrected models of a request.
+fn corrected(request: &Request) -> Vec<String> {
+    let chains: Vec<&str> = request.suite.corrections.iter().map(|chain| chain.trim()).collect();
+    let chains: Vec<&str> = chains.into_iter().filter(|chain| *chain != corrections::NONE).collect();
+    let models = raw(request);
+    models.iter().flat_map(|model| chains.iter().map(|chain| corrections::name(model, chain))).collect()
+}
+
+/// Names of the embeddings of a request.
+fn raw(request: &Request) -> Vec<String> {
+    match request.embeddings.as_slice() {
         [] => vec!["simulated".to_owned()],
         embeddings => embeddings.iter().map(|e| e.name.clone()).collect(),
-    };
+    }
+}
+
+/// Names of the models of a request.
+pub fn models(request: &Request) -> Vec<String> {
+    let models = raw(request);
     let chains = &request.suite.corrections;
     models.iter().flat_map(|model| chains.iter().map(|chain| corrections::name(model, chain.trim()))).collect()
 }

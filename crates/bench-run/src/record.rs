@@ -82,6 +82,8 @@ pub(crate) fn assemble(
         batch_probes: results.origin,
         embedding_scores: results.embedding.scores,
         embedding_totals: results.embedding.totals,
+        control_curve: results.control_curve,
+        correction_choices: results.choices,
         projections: results.maps.into_iter().map(|map| map.shown).collect(),
         training: request.origin.training.clone(),
         retrieval: request.origin.retrieval.clone(),
@@ -97,6 +99,7 @@ pub(crate) fn assemble(
         record.per_group.extend(result.per_group);
         record.confusion.extend(result.confusion);
         record.fits.extend(result.fits);
+        record.correction_choices.extend(result.choices);
     }
     record.seed_summaries = crate::seeds::summarise(&record);
     record

@@ -124,6 +124,14 @@ impl Request {
         crate::embedding::chosen(&self.suite.embedding_metrics)?;
         crate::embedding::relationships(&self.suite.embedding_metrics)?;
         crate::corrections::parse(&self.suite.corrections)?;
+        if self.suite.control_curve.enabled
+            && self.suite.corrections.iter().all(|chain| chain.trim() == crate::corrections::NONE)
+        {
+            return Err(Error::Usage {
+                message: "a curve over control wells needs a correction, and none is named".into(),
+                hint: Some("name one, e.g. `--corrections none,standardise-plate`".into()),
+            });
+        }
         if self.suite.splits.paper.is_empty()
             && self.suite.splits.strict.is_empty()
             && self.folds.is_none()

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bench_core::record::{BatchProbe, CacheState, Confounding, RunRecord, SplitInfo, Step as StepRecord, Transfer};
+use bench_core::record::{
+    BatchProbe, CacheState, Confounding, ControlPoint, CorrectionChoice, RunRecord, SplitInfo, Step as StepRecord,
+    Transfer,
+};
 use bench_core::{Block, Factor, Matrix, Seed, Table};
 use bench_eval::aggregate::Clusters;
 use bench_eval::batch_probe::{self, ProbeUse};
@@ -16,6 +19,7 @@ use bench_eval::{SplitSet, confounding, metric};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::control_curve::{self, Curve};
 use crate::corrections::{self, Corrected, InFold};
 use crate::key::{self, Key};
 use crate::plan::{self, Step};
@@ -67,7 +71,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// The correction of a table, if it is fitted anew in every fold.
     fn refitted(&self, table: usize) -> Option<&Corrected> {
-        self.corrections[table].as_ref().filter(|corrected| corrected.info.refitted)
+        self.corrections[table].as_ref().filter(|corrected| corrected.in_folds())
     }
 }
 
@@ -80,6 +84,8 @@ pub(crate) struct Results {
     pub(crate) maps: Vec<Map>,
     pub(crate) embedding: embedding::Measured,
     pub(crate) missing_controls: Vec<(String, String)>,
+    pub(crate) control_curve: Vec<ControlPoint>,
+    pub(crate) choices: Vec<CorrectionChoice>,
 }
 
 /// Runs a request.
@@ -290,6 +296,13 @@ impl<'a> Runner<'a> {
         for at in 0..prepared.tables.len() {
             results.transfer.extend(self.transfer(prepared, at)?);
         }
+        if self.request.suite.control_curve.enabled {
+            for at in 0..prepared.tables.len() {
+                let curve = self.control_curve(prepared, at)?;
+                results.control_curve.extend(curve.points);
+                results.choices.extend(curve.choices);
+            }
+        }
         if self.request.suite.batch_probes.enabled {
             self.origins(prepared, &mut results)?;
         }
@@ -360,10 +373,11 @@ impl<'a> Runner<'a> {
                     continue;
                 }
                 let probe = probes::probe(settings, id, standardise)?;
-                let in_fold = corrected.map(|corrected| InFold { inner: probe.as_ref(), corrected, label });
+                let in_fold = corrected.map(|corrected| InFold::new(probe.as_ref(), corrected, layout, label));
                 let probe = in_fold.as_ref().map_or(probe.as_ref(), |probe| probe as &dyn Probe);
                 let part = scoring::score(task, subject, probe, &mine, &|d, t| progress.tick(d, t), rows.as_mut())?;
                 result.append(part);
+                result.choices.extend(in_fold.iter().flat_map(InFold::take_choices));
             }
             if let Some(rows) = rows {
                 outputs::table(&file, &rows.columns(layout, label))?;
@@ -390,7 +404,8 @@ impl<'a> Runner<'a> {
             for id in &settings.ids {
                 let probe = probes::probe(settings, id, probes::standardises(settings, id, "strict"))?;
                 let label = &table.answers.label;
-                let in_fold = corrected.map(|corrected| InFold { inner: probe.as_ref(), corrected, label });
+                let in_fold =
+                    corrected.map(|corrected| InFold::new(probe.as_ref(), corrected, &table.treated.layout, label));
                 let probe = in_fold.as_ref().map_or(probe.as_ref(), |probe| probe as &dyn Probe);
                 cells.extend(transfer::table(
                     task,
@@ -403,6 +418,32 @@ impl<'a> Runner<'a> {
                 )?);
             }
             Ok(cells)
+        })
+    }
+
+    fn control_curve(&mut self, prepared: &Prepared, at: usize) -> Result<Curve, Error> {
+        let Some(corrected) = &prepared.corrections[at] else { return Ok(Curve::default()) };
+        let table = &prepared.tables[at];
+        let suite = &self.request.suite;
+        let seed = Seed(self.request.seed);
+        self.step(&Step::ControlCurve { model: table.name.clone() }, |progress| {
+            let task = Task {
+                layout: &table.treated.layout,
+                column: &table.answers.column,
+                label: &table.answers.label,
+                clusters: &prepared.clusters,
+                metrics: &prepared.metrics,
+            };
+            let mut all = Curve::default();
+            for id in &suite.probes.ids {
+                let probe = probes::probe(&suite.probes, id, probes::standardises(&suite.probes, id, "strict"))?;
+                let (settings, draws) = (&suite.control_curve, suite.uncertainty.bootstrap);
+                let tick = |d, t| progress.tick(d, t);
+                let found = control_curve::curve(task, corrected, probe.as_ref(), settings, draws, seed, &tick)?;
+                all.points.extend(found.points);
+                all.choices.extend(found.choices);
+            }
+            Ok(all)
         })
     }
 

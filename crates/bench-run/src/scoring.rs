@@ -1,6 +1,6 @@
 //! Scores of one embedding with one probe: fit all folds together, evaluate each as it comes.
 
-use bench_core::record::{ClassScore, Confusion, FitInfo, GroupScore};
+use bench_core::record::{ClassScore, Confusion, CorrectionChoice, FitInfo, GroupScore};
 use bench_core::{Factor, Layout, Matrix, Score};
 use bench_data::{Column, ColumnValues};
 use bench_eval::aggregate::{Clusters, Outcomes, Tally};
@@ -28,6 +28,9 @@ pub struct ProbeResult {
     pub fits: Vec<FitInfo>,
     /// Correctness per unit, for intervals and tests.
     pub outcomes: Vec<Outcomes>,
+    /// Settings of the correction that inner folds chose.
+    #[serde(default)]
+    pub choices: Vec<CorrectionChoice>,
 }
 
 /// What is scored, apart from the embedding.
@@ -457,5 +460,6 @@ impl ProbeResult {
         self.confusion.extend(other.confusion);
         self.fits.extend(other.fits);
         self.outcomes.extend(other.outcomes);
+        self.choices.extend(other.choices);
     }
 }

@@ -11,8 +11,7 @@ Neighbours are exact: ordered by (Euclidean distance rounded to twelve digits, r
 
 Own forms, where a package has none that can be run: robustness index (PathoROB with the plate for the slide), CiLISI and
 norm_iLISI (scib's own entropy step on the 30 neighbours that scIntegrationMetrics takes), kBET of R with its bisection,
-kBET per label (scib-metrics' kbet on exact neighbours within the label), sBEE (the form that equals scib-metrics 0.6.1 to
-1e-16), variance components (traces of the dense matrices of Henderson's method I), distances between controls.
+kBET per label (scib-metrics' kbet on exact neighbours within the label), variance components (traces of the dense matrices of Henderson's method I), distances between controls.
 Tolerances stand beside the tests: 1e-6 for silhouettes (float32 there), 1e-4 for LISI, exact for kBET and components.
 """
 
@@ -239,35 +238,6 @@ def robustness(x, label, batch, plate):
     return {"k": best, "value": ratio(best), "at_11": ratio(11)}
 
 
-def sbee(x, index, label, batch, s=0.15, eps=1e-10):
-    n, nl, nb, k = len(x), label.max() + 1, batch.max() + 1, index.shape[1]
-    cnt = np.zeros((nl, nb))
-    np.add.at(cnt, (label, batch), 1)
-    loc, kk = np.zeros((n, nb)), np.minimum(k, np.bincount(label)[label])
-    use = (np.arange(k)[None] < kk[:, None]) & (label[index] == label[:, None])
-    np.add.at(loc, (np.nonzero(use)[0], batch[index][use]), 1)
-    P, Q = (np.clip(M, eps, None) / np.clip(M, eps, None).sum(1, keepdims=True) for M in (loc, cnt[label]))
-    M = (P + Q) / 2
-    H = lambda A: (A * np.log2(A / M)).sum(1) / 2
-    js = 1 - np.sqrt(np.clip(H(P) + H(Q), 0, None))
-    intra, inter = np.zeros(n), np.zeros(n)
-    for l in range(nl):
-        r = np.flatnonzero(label == l)
-        E = cdist(x[r].astype(float), x[r].astype(float))
-        same = batch[r][:, None] == batch[r]
-        for i, q in enumerate(r):
-            m = same[i].copy()
-            m[i] = False
-            if m.any():
-                intra[q] = np.median(E[i, m])
-            inter[q] = np.median(E[i, ~same[i]]) if (~same[i]).any() else intra[q]
-    with np.errstate(all="ignore"):
-        ra = np.where((intra == 0) | (inter == 0), np.nan, intra / inter)
-        d = np.exp(-np.abs(1 - np.minimum(ra, 1)) / s)
-        h = np.where(np.isnan(d), np.nan, np.where(js + d > 0, 2 * js * d / (js + d), 0.0))
-    return float(pd.DataFrame({"l": label, "b": batch, "h": h}).groupby(["l", "b"]).h.mean().groupby(level=0).mean().mean())
-
-
 def components(x, factors):
     n = len(x)
     z = [(f[:, None] == np.unique(f)).astype(float) for f in factors] + [np.eye(n)]
@@ -367,7 +337,6 @@ def values(x, label, batch, plate, c, c_batch):
         "pcr": float(principal_component_regression(x, batch, categorical=True)),
         "pcr-50": float(pc_regression(x.astype(float), pd.Series(batch).astype(str), n_comps=min(50, min(x.shape)))),
         "variance-components": components(x, [batch, plate, label]),
-        "sbee": sbee(x, index, label, batch),
         "neighbour-entropy": float(entropy.mean()),
         "robustness-index": robustness(x, label, batch, plate),
         "controls": controls(c, c_batch),

@@ -13,13 +13,14 @@ pub const PREFIX: &str = "BENCH_";
 const OTHERS: [&str; 2] = ["BENCH_COMMIT", "BENCH_DIRTY"];
 
 /// Groups of settings, without which a variable is not one of this program.
-pub(super) const GROUPS: [&str; 15] = [
+pub(super) const GROUPS: [&str; 16] = [
     "batch-probes",
     "columns",
     "controls",
     "corrections",
     "data",
     "embedding-metrics",
+    "control-curve",
     "features",
     "gates",
     "metrics",

@@ -72,6 +72,9 @@ pub struct Suite {
     /// Embedding metrics.
     #[serde(default)]
     pub embedding_metrics: EmbeddingMetrics,
+    /// Accuracy on unseen sources by the number of control wells.
+    #[serde(default)]
+    pub control_curve: ControlCurve,
     /// Intervals and tests.
     #[serde(default)]
     pub uncertainty: Uncertainty,
@@ -310,6 +313,24 @@ impl Default for EmbeddingMetrics {
             pair_permutations: 0,
             bootstrap: 500,
         }
+    }
+}
+
+/// Learning curve of corrections over control wells of an unseen source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ControlCurve {
+    /// Whether it is measured, for every correction that aligns sources by their controls.
+    pub enabled: bool,
+    /// Numbers of control wells in each group that the correction aligns, ascending; all are always added.
+    pub wells: Vec<usize>,
+    /// Draws of control wells.
+    pub draws: usize,
+}
+
+impl Default for ControlCurve {
+    fn default() -> Self {
+        Self { enabled: false, wells: vec![1, 2, 4, 8, 16, 32], draws: 5 }
     }
 }
 

@@ -92,6 +92,13 @@ pub(crate) fn check(suite: &Suite) -> Result<(), (&'static str, String)> {
     for id in &suite.controls {
         one_of("controls", id, &controls)?;
     }
+    let curve = &suite.control_curve;
+    if curve.wells.is_empty() || curve.wells[0] == 0 || !curve.wells.is_sorted_by(|a, b| a < b) {
+        return Err(("control-curve.wells", "name ascending numbers of at least 1".into()));
+    }
+    if curve.draws == 0 || curve.draws > 1000 {
+        return Err(("control-curve.draws", "must be 1 to 1000".into()));
+    }
     if suite.uncertainty.bootstrap < 100 {
         return Err(("uncertainty.bootstrap", "an interval needs at least 100 draws".into()));
     }

@@ -36,7 +36,6 @@ fn values_are_those_of_the_packages() {
         ("graph-connectivity-directed", 1e-12),
         ("pcr", 1e-5),
         ("pcr-50", 1e-5),
-        ("sbee", 1e-6),
         ("neighbour-entropy", 1e-9),
     ];
     for (name, input, values) in Input::all() {

@@ -69,7 +69,7 @@ impl EmbeddingMetric for RobustnessPairs {
         };
         let pairs = pairs(roles, plate, Seed(0))?;
         let found: Vec<(f64, f64)> =
-            pairs.par_iter().map(|pair| counts(space.unit_rows(), pair, roles, plate, k)).collect();
+            pairs.par_iter().map(|pair| counts(space.unit_rows(), &pair.rows, roles, plate, k)).collect();
         let named = pairs.iter().zip(found).filter(|(_, (_, all))| *all > 0.0);
         let mut parts = vec![Part { unit: "neighbours", name: "k".to_owned(), n: k, value: k as f64, p: None }];
         parts.extend(named.map(|(pair, (top, all))| Part {
@@ -135,17 +135,25 @@ fn pairs(roles: &Roles<'_>, plate: &Factor, seed: Seed) -> Result<Vec<Pair>, Str
     Ok(chosen.into_iter().map(pair).collect())
 }
 
+/// Sums of SO and of SO + OS over given rows, each against the others.
+///
+/// # Errors
+/// The rows have no plate.
+pub fn counts_of(space: &Space<'_>, rows: &[u32], roles: &Roles<'_>, k: usize) -> Result<(f64, f64), String> {
+    let plate = roles.layout.plate.as_ref().ok_or("the rows have no plate")?;
+    Ok(counts(space.unit_rows(), rows, roles, plate, k))
+}
+
 /// Sums of SO and of SO + OS over the rows of a pair.
-fn counts(unit_rows: &Matrix, pair: &Pair, roles: &Roles<'_>, plate: &Factor, k: usize) -> (f64, f64) {
+fn counts(unit_rows: &Matrix, rows: &[u32], roles: &Roles<'_>, plate: &Factor, k: usize) -> (f64, f64) {
     let distance = |a: u32, b: u32| {
         let (a, b) = (unit_rows.row(a as usize), unit_rows.row(b as usize));
         round_cosine(1.0 - a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>())
     };
     let mut sums = (0.0, 0.0);
-    for &row in &pair.rows {
+    for &row in rows {
         let here = row as usize;
-        let mut others: Vec<(f64, u32)> = pair
-            .rows
+        let mut others: Vec<(f64, u32)> = rows
             .iter()
             .filter(|&&other| plate.code(other as usize) != plate.code(here))
             .map(|&other| (distance(row, other), other))

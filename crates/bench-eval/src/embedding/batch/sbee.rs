@@ -15,8 +15,8 @@
 //! It joins a neighbourhood with a distance, so that one cannot hide the other.
 //!
 //! # What it cannot show
-//! A row alone in its label and unit has a median of nothing, which counts as zero and leaves the row out; so do equal
-//! rows, and a constant embedding has no value.
+//! A row alone in its label and unit has a median of nothing, which leaves it without a ratio, as equal rows do; it counts
+//! as 0, as in the package, and so a constant embedding scores 0.
 //!
 //! # Reference
 //! Myradov 2026; scib-metrics 0.6.1, `sbee`.
@@ -43,11 +43,11 @@ pub static CARD: EmbeddingCard = EmbeddingCard {
     card: Card {
         id: "sbee",
         title: "sBEE",
-        what: "How far the neighbours of a row that share its label come from all units, joined with how far its own unit is no nearer than the others. Constant embedding: not defined, it has no distances.",
+        what: "How far the neighbours of a row that share its label come from all units, joined with how far its own unit is no nearer than the others. Constant embedding: 0, it has no distances.",
         formula: "mean over labels, units, rows of the harmonic mean of 1 - sqrt(JSD_2) and exp(-|1 - min(r, 1)| / 0.15)",
         better: "higher",
         range: "0 to 1",
-        limits: "Rows alone in their label and unit are left out.",
+        limits: "Rows alone in their label and unit, and rows with equal ones, count as 0.",
         reference: "Myradov 2026; scib-metrics 0.6.1, sbee",
     },
     side: Side::Batch,
@@ -96,7 +96,8 @@ impl EmbeddingMetric for Sbee {
                 if js + near > 0.0 { 2.0 * js * near / (js + near) } else { 0.0 }
             })
             .zip(&ratio)
-            .map(|(h, ratio)| if ratio.is_nan() { f64::NAN } else { h })
+            // Parity: the package's comparison with an undefined ratio is false, which makes it 0.
+            .map(|(h, ratio)| if ratio.is_nan() { 0.0 } else { h })
             .collect();
         let parts = summary::parts_by("label", roles.label, &rows);
         summary::of_rows(rows, MeanOver::LabelUnits, roles, parts)

@@ -23,6 +23,8 @@ mod score;
 mod settings;
 
 #[cfg(test)]
+mod preset_tests;
+#[cfg(test)]
 mod tests;
 
 use bench_core::record::EmbeddingScore;
