@@ -3,8 +3,8 @@
 
 usage: tests/page.py BENCH FAKE_REPORT [--out DIR] [--browser PATH]
 
-BENCH runs the suite `smoke`; FAKE_REPORT (the example of bench-report) draws made-up records: hostile names, and three
-maps of 50,000 points. Checked: nothing is loaded and nothing complains; every part is there without scripts; sorting,
+BENCH runs the suite `smoke`; FAKE_REPORT (the example of bench-report) draws made-up records: hostile names, three
+maps of 50,000 points, and corrected embeddings with metrics and plates. Checked: nothing is loaded and nothing complains; every part is there without scripts; sorting,
 filters, copies and downloads give what the files beside the page hold; the lasso exports the rows that lie in it;
 names from outside stay text; 50,000 points stay under 5 MB and answer within 100 ms; keyboard, contrast, 400 px.
 Screenshots in light, dark, print and 400 px go to DIR, to be looked at.
@@ -519,6 +519,75 @@ def atlas(browser, folder, saves, out):
         browser.shoot(out / f"atlas-{scheme}.png")
 
 
+def plates(browser, folder, saves, out):
+    """Circles and bars, batch against biology, plates well by well, compounds."""
+    print("full: corrections, embedding metrics and plates")
+    page = folder / "report.html"
+    record = json.loads((folder / "record.json").read_text())
+    browser.media("light")
+    browser.size(1280)
+    browser.open(page, scripts=False)
+    check(browser.js("['aggregate', 'trade-off', 'plates'].every((id) => document.querySelector(`#fig-${id} .frame > :is(img, svg)`))"), "without scripts: the three pictures")
+    check(not browser.js("document.querySelector('#wells select') !== null"), "without scripts: no dead plate chooser")
+    browser.open(page)
+    browser.js(HELPERS)
+    check(browser.complaints() == [], f"no errors, no requests {browser.complaints()[:3]}")
+    check(browser.js(NAMES) == [], f"names, landmarks, headings, captions {browser.js(NAMES)[:5]}")
+
+    outcomes = record["outcomes"]
+    units, factors = outcomes["units"], outcomes["factors"]
+    plate_of = [factors["plate"]["levels"][c] for c in factors["plate"]["codes"]]
+    names = browser.js("[...document.querySelectorAll('#wells select')[0].options].map((o) => o.textContent)")
+    check(names == factors["plate"]["levels"], f"{len(names)} plates to choose from")
+    browser.js("(() => { const [plate] = document.querySelectorAll('#wells select'); plate.value = '4'; plate.dispatchEvent(new Event('change')); })()")
+    here = [i for i, plate in enumerate(plate_of) if plate == names[4]]
+    filled = browser.js("[...document.querySelectorAll('#wells td')].filter((td) => td.style.background).length")
+    check(filled == len(here), f"{filled} of {len(here)} wells of the plate have a colour")
+    browser.js("document.querySelector('#wells .board').focus()")
+    for key in ["ArrowRight", "ArrowDown", "ArrowLeft"]:
+        browser.key(key)
+    said = browser.js("document.querySelector('#wells .about').textContent")
+    check(said.startswith("B01"), f"arrow keys go from well to well, and stop at the edge: {said}")
+    share = {units[i].rsplit("/", 1)[1]: outcomes["cells"][0]["correct"][0][i] / 5 for i in here}
+    got = rows_of(browser.saved(saves, "press(document.getElementById('wells'), 'Save wells')", "source-1-batch-plate-4-wells.csv"))
+    wrong = [r for r in got[1:] if abs(float(r[6]) - share[r[1]]) > 0.005]
+    check(len(got) == 1 + len(here) and not wrong, f"the saved wells are those of the record {wrong[:2]}")
+    browser.js("press(document.getElementById('wells'), 'Next plate')")
+    check(browser.js("document.querySelectorAll('#wells select')[0].value") == "5", "the next plate follows")
+
+    for name in ["embedding-totals", "compounds"]:
+        got = browser.saved(saves, f"press(sheet('{name}'), 'Save CSV')", f"{name}.csv")
+        wanted = (folder / f"tables/{name}.csv").read_bytes()
+        check(rows_of(got)[0][:3] == rows_of(wanted)[0][:3], f"{name}: saved with the file's columns")
+    browser.js("(() => { const s = sheet('compounds').querySelector('input'); s.value = 'BRD4'; s.dispatchEvent(new Event('input')); })()")
+    check(len(browser.js("column('compounds', 0)")) == 2, "compounds are filtered by label")
+    figure = "aggregate"
+    got = browser.saved(saves, "document.querySelector('[data-figure=\"%s\"] a[href$=\"csv\"]').click()" % figure, f"{figure}.csv")
+    check(got == (folder / f"figures/{figure}.csv").read_bytes(), "the data of circles and bars are the file's, byte by byte")
+
+    for scheme in ["light", "dark"]:
+        browser.media(scheme)
+        browser.open(page)
+        poor = browser.js(CONTRAST)
+        check(not poor, f"{scheme}: contrast of all text at least 4.5 {poor[:4]}")
+        for name, place in [("plates", "#plates"), ("metrics", "#metrics")]:
+            top = browser.js(f"document.querySelector('{place}').getBoundingClientRect().top + scrollY")
+            browser.js(f"(scrollTo(0, {top}), new Promise((done) => setTimeout(done, 300)))")
+            browser.shoot(out / f"full-{name}-{scheme}.png", {"x": 0, "y": top, "width": 1280, "height": 2600})
+    browser.media("light")
+    browser.size(400, 800, mobile=True)
+    browser.open(page)
+    browser.js("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    wide = browser.js("document.documentElement.scrollWidth")
+    check(wide <= 400, f"at 400 px nothing sticks out ({wide})")
+    browser.open(page)
+    for name, place in [("plates", "#plates"), ("metrics", "#metrics")]:
+        top = browser.js(f"document.querySelector('{place}').getBoundingClientRect().top + scrollY")
+        browser.js(f"(scrollTo(0, {top}), new Promise((done) => setTimeout(done, 300)))")
+        browser.shoot(out / f"full-{name}-400px.png", {"x": 0, "y": top, "width": 400, "height": 2600})
+    browser.size(1280)
+
+
 def hostile(browser, folder, saves, out):
     """Names that try to become markup, scripts, formulas."""
     print("hostile: names from outside stay text")
@@ -570,7 +639,7 @@ def main():
         else:
             run = folder / "smoke"
             subprocess.run([options.bench, "run", "--suite", "smoke", "--out", run, "--no-progress"], check=True, stdout=subprocess.DEVNULL)
-        for kind in ["atlas", "hostile"]:
+        for kind in ["atlas", "full", "hostile"]:
             subprocess.run([options.fake_report, folder / kind, kind], check=True)
         browser = Browser(path, folder / "profile")
         try:
@@ -579,6 +648,7 @@ def main():
             browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(saves))
             smoke(browser, run, saves, out)
             atlas(browser, folder / "atlas", saves, out)
+            plates(browser, folder / "full", saves, out)
             hostile(browser, folder / "hostile", saves, out)
         finally:
             browser.close()

@@ -315,3 +315,38 @@ fn the_oldest_published_record_still_renders_and_compares() {
         assert!(code == 2 && err.contains("no outcomes by well"), "{err}");
     }
 }
+
+#[test]
+fn a_report_says_what_changed_since_its_baseline_or_how_to_name_one() {
+    let folder = folder();
+    let [base, again, weak] = three(folder.path());
+    let page = |run: &Path| fs::read_to_string(run.join("report.html")).expect("a page");
+    assert!(page(&weak).contains("This page was made without a baseline"));
+    let out = folder.path().join("told");
+    let (code, _, err) = run(&["report", path(&weak), "--baseline", path(&base), "--out", path(&out)]);
+    assert_eq!(code, 0, "{err}");
+    let told = page(&out);
+    assert!(
+        told.contains("Worse than a run: ") && told.contains("REGRESSION") && told.contains("data-name=\"changes\"")
+    );
+    assert!(!told.contains("made without a baseline"));
+
+    // A finished run is not scored again, but its page learns of the baseline, and forgets it.
+    let table = folder.path().join("turned.csv");
+    score(&table, "m", &again, &["--baseline-run", path(&base)]);
+    assert!(page(&again).contains("No change that matters"));
+    let steps = record(&again).steps;
+    score(&table, "m", &again, &["--baseline-run", path(&weak)]);
+    assert!(page(&again).contains("Better than a run"));
+    assert_eq!(record(&again).steps, steps, "nothing was scored");
+
+    // What cannot be compared is refused by `report`, and said in the page of a run that is worth keeping all the same.
+    let other = folder.path().join("other");
+    let flags = ["--seed", "5", "--baseline-run", path(&base)];
+    score(&table, "m", &other, &flags);
+    assert!(page(&other).contains("Nothing was compared: "));
+    let (code, _, err) = run(&["report", path(&other), "--baseline", path(&base)]);
+    assert!(code == 2 && err.contains("cannot compare"), "{err}");
+    let (code, _, err) = run(&["report", path(&weak), "--baseline", "nowhere"]);
+    assert!(code != 0 && err.contains("nowhere"), "{err}");
+}

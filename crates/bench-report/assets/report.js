@@ -798,11 +798,11 @@ if (board && data.plates) {
   cells.forEach((cell, i) => cell.addEventListener("pointerenter", () => look(i)));
   frame.addEventListener("pointerleave", () => look(-1));
   frame.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (!by) return;
     event.preventDefault();
-    const next = at < 0 ? 0 : at + by;
-    if (next >= 0 && next < cells.length) look(next);
+    const [row, column] = at < 0 ? [0, 0] : [Math.floor(at / columns) + by[0], (at % columns) + by[1]];
+    if (row >= 0 && row < rows && column >= 0 && column < columns) look(row * columns + column);
   });
   plates.addEventListener("change", show);
   views.addEventListener("change", show);

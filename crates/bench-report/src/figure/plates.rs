@@ -118,15 +118,19 @@ fn paint(
     let title = format!("{} · {}", text::short_ends(outcome.model), outcome.split);
     canvas.label(&cut(&title, panel.width - 10.0, SMALL), left, top + 4.0, SMALL, Anchor::Start);
     let (x0, y0) = (left + LETTERS, top + 18.0);
-    let fill = |canvas: &mut Canvas<'_>, x: f64, y: f64, tally: Tally| match tally.share() {
-        Some(share) => canvas.rectangle(x, y, cell, cell, colour(share)),
-        None => canvas.rectangle(x, y, cell, cell, NOTHING),
+    let fill = |canvas: &mut Canvas<'_>, x: f64, y: f64, tally: Tally| {
+        if let Some(share) = tally.share() {
+            canvas.rectangle(x, y, cell, cell, colour(share));
+        }
     };
+    let (right, bottom) = (x0 + columns as f64 * cell + APART, y0 + rows as f64 * cell + APART);
+    canvas.rectangle(x0, y0, columns as f64 * cell, rows as f64 * cell, NOTHING);
+    canvas.rectangle(right, y0, cell, rows as f64 * cell, NOTHING);
+    canvas.rectangle(x0, bottom, columns as f64 * cell, cell, NOTHING);
     for (at, tally) in plates.by_position(&outcome.of_unit).into_iter().enumerate() {
         fill(canvas, x0 + (at % columns) as f64 * cell, y0 + (at / columns) as f64 * cell, tally);
     }
     // Means of rows to the right, of columns below.
-    let (right, bottom) = (x0 + columns as f64 * cell + APART, y0 + rows as f64 * cell + APART);
     for row in 0..rows {
         let tally = plates.where_place(&outcome.of_unit, |place| place.row == row);
         fill(canvas, right, y0 + row as f64 * cell, tally);

@@ -122,7 +122,7 @@ fn figure(view: &View<'_>, standing: &Standing<'_>) -> Result<Option<Figure>, Er
         }
         more(canvas, &mut legend, corrections.len());
         legend.gap(8.0);
-        legend.dashed(canvas, "front: no other is better on both", (4.0, 3.0), GREY);
+        legend.dashed(canvas, "front", (4.0, 3.0), GREY);
         axis::foot(canvas, &foot_note(view, standing, &placed_rows), placed.width, placed.height);
     })?;
     let on_front: Vec<String> = placed_rows
@@ -232,7 +232,7 @@ fn caption(
     if standing.has_ranges {
         caption.push("Lines reach to the means with all metrics at the lower, and at the upper, end of their 95 % intervals at once.".to_owned());
     }
-    caption.push("Dashed: the front; no ranked mark lies above and to the right of it.".to_owned());
+    caption.push("Dashed: the front, whose marks no other ranked one betters on both sides.".to_owned());
     caption.push(format!(
         "The axes do not start at zero: {} to {} across, {} to {} upwards.",
         number::coarse(across.low),

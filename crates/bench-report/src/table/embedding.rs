@@ -34,12 +34,10 @@ const SIDES: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
-/// A table per side that has scores, then the totals.
+/// The totals, then a table per side that has scores.
 pub(crate) fn embedding(view: &View<'_>) -> Vec<Table> {
     let scores = &view.record.embedding_scores;
-    let mut tables: Vec<Table> = SIDES.iter().filter_map(|side| of_side(scores, *side)).collect();
-    tables.extend(totals(view));
-    tables
+    totals(view).into_iter().chain(SIDES.iter().filter_map(|side| of_side(scores, *side))).collect()
 }
 
 fn of_side(scores: &[EmbeddingScore], (side, id, title, note): (&str, &str, &str, &str)) -> Option<Table> {

@@ -689,7 +689,7 @@ fn add_corrections(r: &mut RunRecord, inductive: &str, transductive: &str) {
                     there.iter().sum::<f64>() / there.len() as f64
                 };
                 let (batch, biology) = (mean(&sides[0]), mean(&sides[1]));
-                let around = |v: f64| Some(Interval { low: v - 0.02, high: v + 0.02 });
+                let around = |v: f64| Some(Interval { low: v - 0.03, high: v + 0.03 });
                 let total = 0.4 * batch + 0.6 * biology;
                 r.embedding_totals.push(EmbeddingTotal {
                     model: model.name.clone(),
@@ -732,7 +732,7 @@ fn part(unit: &str, name: &str, value: Option<f64>) -> EmbeddingPart {
 fn add_outcomes(r: &mut RunRecord, name: impl Fn(&str) -> String) {
     let (plates, compounds) = (6, 18);
     let well = |compound: usize, replicate: usize| {
-        let at = (compound * 41 + replicate * 190) % 384;
+        let at = (compound * 41 + replicate * 200) % 384;
         (at / 24, at % 24)
     };
     let (mut units, mut codes) = (Vec::new(), [const { Vec::<String>::new() }; 4]);
