@@ -175,7 +175,8 @@ fn within_labels(space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, Strin
                 share[roles.unit.code(row as usize)] += 1.0 / members.len() as f64;
             }
             let test = Test::new(roles.unit, &share);
-            let accept = |seen: &mut Vec<f64>, &row: &u32| test.accept(row as usize, &graph.index[row as usize][..k], seen);
+            let accept =
+                |seen: &mut Vec<f64>, &row: &u32| test.accept(row as usize, &graph.index[row as usize][..k], seen);
             let found: Vec<f64> = members.par_iter().map_init(Vec::new, accept).collect();
             members.iter().zip(found).for_each(|(&row, accepted)| rows[row as usize] = accepted);
         }

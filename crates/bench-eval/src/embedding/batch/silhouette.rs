@@ -94,7 +94,10 @@ fn cosine(space: &Space<'_>, members: &[u32], unit: &Factor, between: Between) -
 fn euclidean(space: &Space<'_>, members: &[u32], unit: &Factor, between: Between) -> Vec<f64> {
     let counts = unit.counts();
     let sums = distance_sums(space.treated, members, &unit.codes, counts.len());
-    sums.chunks_exact(counts.len()).zip(&unit.codes).map(|(sums, &own)| width(sums, &counts, own as usize, between)).collect()
+    sums.chunks_exact(counts.len())
+        .zip(&unit.codes)
+        .map(|(sums, &own)| width(sums, &counts, own as usize, between))
+        .collect()
 }
 
 /// Silhouette width from the summed distances to every unit, those to the own one without the row itself.

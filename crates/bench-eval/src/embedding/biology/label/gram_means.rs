@@ -113,7 +113,10 @@ impl Gram {
             }
         }
         let nearest = self.assign(&centres);
-        (nearest.iter().map(|nearest| f64::from(nearest.1)).sum(), nearest.into_iter().map(|nearest| nearest.0).collect())
+        (
+            nearest.iter().map(|nearest| f64::from(nearest.1)).sum(),
+            nearest.into_iter().map(|nearest| nearest.0).collect(),
+        )
     }
 
     /// Nearest centre of every row and the squared distance to it; the lowest of equals.

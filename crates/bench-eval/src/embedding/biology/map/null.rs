@@ -79,7 +79,8 @@ pub(crate) fn p_values(means: &[f64], groups: &[Vec<(usize, usize)>], settings: 
     };
     let single: BTreeSet<(usize, usize)> =
         groups.iter().filter(|group| is_single(group) && few(&group[0])).map(|group| group[0]).collect();
-    let exact: BTreeMap<(usize, usize), Vec<f64>> = single.into_par_iter().map(|(p, l)| ((p, l), all_values(p, l))).collect();
+    let exact: BTreeMap<(usize, usize), Vec<f64>> =
+        single.into_par_iter().map(|(p, l)| ((p, l), all_values(p, l))).collect();
     let counts = |value: f64, mean: f64| match settings.tail {
         Tail::AtLeast => value >= mean - CLOSE,
         Tail::Above => value > mean + CLOSE,

@@ -200,8 +200,10 @@ impl Whitened {
         for row in data.chunks_exact(dims) {
             length.iter_mut().zip(row).for_each(|(length, value)| *length += value * value);
         }
-        let white: Vec<f64> =
-            data.chunks_exact(dims).flat_map(|row| row.iter().zip(&length).map(|(x, length)| x / length.sqrt())).collect();
+        let white: Vec<f64> = data
+            .chunks_exact(dims)
+            .flat_map(|row| row.iter().zip(&length).map(|(x, length)| x / length.sqrt()))
+            .collect();
         let rows = data.len() / dims;
         let mut all = vec![0.0; rows * rows];
         products(&white, &white, dims, &mut all);
