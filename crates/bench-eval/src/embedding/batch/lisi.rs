@@ -19,6 +19,7 @@ use bench_core::Factor;
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
+use super::shortest_paths::Reached;
 use crate::embedding::Space;
 
 /// Perplexity of all dialects.
@@ -51,7 +52,8 @@ pub(in crate::embedding) struct LisiWeights {
 impl LisiWeights {
     pub(in crate::embedding) fn new(space: &Space<'_>, dialect: Dialect) -> Result<Self, String> {
         if dialect == Dialect::ScibGraph {
-            let reached = space.reached()?;
+            // Not kept: nothing else asks for the paths.
+            let reached = Reached::new(space)?;
             let k = reached.asked;
             let perplexity = (k / 3) as f64;
             let rows = reached.rows.par_iter().map(|list| {
