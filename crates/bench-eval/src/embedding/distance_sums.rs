@@ -23,6 +23,7 @@ use rayon::prelude::*;
 
 use super::biology::support::product::products;
 use super::biology::support::profiles::{dot, points, squared_distance};
+use super::tournament::rounds;
 
 /// Rows of a block.
 const BLOCK: usize = 256;
@@ -66,20 +67,6 @@ pub(super) fn distance_sums(matrix: &Matrix, rows: &[u32], codes: &[u32], groups
 fn lock(sums: &Mutex<Vec<f64>>) -> MutexGuard<'_, Vec<f64>> {
     // A poisoned lock means that another task panicked, which ends the pass anyway.
     sums.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Every pair of `n` players once, in rounds in which each plays at most once (the circle method).
-fn rounds(n: usize) -> Vec<Vec<(usize, usize)>> {
-    let even = n + n % 2;
-    (1..even)
-        .map(|round| {
-            let seat = |at: usize| (round + at) % (even - 1);
-            let pairs = (0..even / 2)
-                .map(|at| if at == 0 { (seat(0), even - 1) } else { (seat(at), seat(even - 1 - at)) })
-                .filter(|&(a, b)| a < n && b < n);
-            pairs.map(|(a, b)| (a.min(b), a.max(b))).collect()
-        })
-        .collect()
 }
 
 /// The chosen rows in order of their codes.
@@ -243,19 +230,5 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(found, pool.install(|| distance_sums(&matrix, &rows, &codes, groups)));
         assert!(distance_sums(&matrix, &[4], &[0], 1) == [0.0]);
-    }
-
-    #[test]
-    fn a_tournament_meets_every_pair_once_and_nobody_twice_in_a_round() {
-        for n in 0..12 {
-            let mut met = std::collections::BTreeSet::new();
-            for round in rounds(n) {
-                let mut seen = std::collections::BTreeSet::new();
-                for (a, b) in round {
-                    assert!(a < b && b < n && seen.insert(a) && seen.insert(b) && met.insert((a, b)));
-                }
-            }
-            assert_eq!(met.len(), n * n.saturating_sub(1) / 2);
-        }
     }
 }

@@ -26,6 +26,7 @@ mod pairs;
 pub mod roles;
 pub mod space;
 pub mod summary;
+mod tournament;
 
 #[cfg(test)]
 mod testing;

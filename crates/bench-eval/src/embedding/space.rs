@@ -9,7 +9,6 @@ use bench_geometry::neighbours::{self, Graph, Metric};
 
 use super::batch::lisi::{self, LisiWeights};
 use super::batch::shared::{ControlSample, Foreign, LabelGraph, Leading};
-use super::batch::shortest_paths::{Fuzzy, Reached};
 
 /// Neighbours in the shared graph, the row itself not counted (scib-metrics asks for 90 with itself).
 pub const NEIGHBOURS: usize = 90;
@@ -28,7 +27,6 @@ pub struct Space<'a> {
     euclidean: OnceLock<Result<Graph, String>>,
     lisi: [OnceLock<Result<LisiWeights, String>>; 5],
     by_label: OnceLock<Result<LabelGraph, String>>,
-    reached: [OnceLock<Result<Reached, String>>; 2],
     leading: OnceLock<Result<Leading, String>>,
     foreign: OnceLock<Result<Foreign, String>>,
     sample: OnceLock<Result<ControlSample, String>>,
@@ -48,7 +46,6 @@ impl<'a> Space<'a> {
             euclidean: OnceLock::new(),
             lisi: Default::default(),
             by_label: OnceLock::new(),
-            reached: Default::default(),
             leading: OnceLock::new(),
             foreign: OnceLock::new(),
             sample: OnceLock::new(),
@@ -103,11 +100,6 @@ impl<'a> Space<'a> {
     pub(super) fn with_label_graph<T>(&self, label: &Factor, f: impl FnOnce(&LabelGraph) -> T) -> Result<T, String> {
         let kept = shared(&self.by_label, || LabelGraph::new(self.treated, label))?;
         if kept.is_of(label) { Ok(f(kept)) } else { Ok(f(&LabelGraph::new(self.treated, label)?)) }
-    }
-
-    /// Rows by shortest path on a fuzzy graph.
-    pub(super) fn reached(&self, of: Fuzzy) -> Result<&Reached, String> {
-        shared(&self.reached[of as usize], || Reached::new(self, of))
     }
 
     /// The leading principal components.

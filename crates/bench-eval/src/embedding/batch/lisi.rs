@@ -19,7 +19,7 @@ use bench_core::Factor;
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
-use super::shortest_paths::Fuzzy;
+use super::shortest_paths::{Fuzzy, Reached};
 use crate::embedding::Space;
 
 /// Perplexity of all dialects.
@@ -59,7 +59,8 @@ impl LisiWeights {
             _ => None,
         };
         if let Some(fuzzy) = fuzzy {
-            let reached = space.reached(fuzzy)?;
+            // Not kept: nothing else asks for the paths.
+            let reached = Reached::new(space, fuzzy)?;
             let k = reached.asked;
             let perplexity = (k / 3) as f64;
             let rows = reached.rows.par_iter().map(|list| {

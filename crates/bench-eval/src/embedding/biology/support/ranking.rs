@@ -21,6 +21,8 @@ use rayon::prelude::*;
 use super::product::products;
 use super::profiles::Profiles;
 
+mod among_all;
+
 /// Queries of a task.
 const QUERIES: usize = 128;
 /// Candidates of a product.
@@ -217,6 +219,11 @@ pub(crate) fn rank(
     negatives: &Negatives<'_>,
     first: usize,
 ) -> Vec<Ranking> {
+    if let [pool] = pools
+        && among_all::fits(queries, pool)
+    {
+        return among_all::rank(profiles, queries, pool, negatives, first);
+    }
     let mut order: Vec<u32> = (0..queries.len() as u32).collect();
     order.sort_by_key(|&at| queries[at as usize].pool);
     let tasks: Vec<&[u32]> = order
@@ -277,6 +284,37 @@ impl Counter {
         self.distance.last().map_or(f32::INFINITY, |last| (1.0 - last - bound - 1e-6) as f32)
     }
 
+    /// Counts the negatives among some candidates, given their products with the query's row.
+    fn meet(
+        &mut self,
+        profiles: &Profiles<'_>,
+        negatives: &Negatives<'_>,
+        row: u32,
+        (candidates, products): (&[u32], &[f32]),
+    ) {
+        let (row, bound) = (row as usize, profiles.bound());
+        let bar = self.bar(bound);
+        for (candidates, products) in candidates.chunks(LANES).zip(products.chunks(LANES)) {
+            // Where few positives matter, nearly all candidates are farther than the last of them.
+            if !products.iter().fold(false, |any, &product| any | (product >= bar)) {
+                continue;
+            }
+            for (&candidate, &product) in candidates.iter().zip(products) {
+                let candidate = candidate as usize;
+                if product >= bar && negatives.includes(row, candidate) {
+                    self.add(1.0 - f64::from(product), bound, |known| {
+                        if profiles.repeats {
+                            let point = profiles.point(candidate);
+                            *known.entry(point).or_insert_with(|| profiles.distance(row, candidate))
+                        } else {
+                            profiles.distance(row, candidate)
+                        }
+                    });
+                }
+            }
+        }
+    }
+
     fn add(&mut self, fast: f64, bound: f64, exact: impl FnOnce(&mut HashMap<u32, f64>) -> f64) {
         let at = self.distance.partition_point(|&distance| distance < fast);
         let near = (at > 0 && fast - self.distance[at - 1] <= bound)
@@ -320,32 +358,12 @@ fn rank_block(
     let mut counters: Vec<Counter> = queries.iter().map(|query| Counter::new(profiles, query, first)).collect();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
     profiles.gather(&rows, &mut left);
-    let bound = profiles.bound();
     for candidates in pool.chunks(CANDIDATES) {
         profiles.gather(candidates, &mut right);
         out.resize(rows.len() * candidates.len(), 0.0);
         products(&left, &right, profiles.dims, &mut out);
         for ((counter, &row), products) in counters.iter_mut().zip(&rows).zip(out.chunks_exact(candidates.len())) {
-            let bar = counter.bar(bound);
-            for (candidates, products) in candidates.chunks(LANES).zip(products.chunks(LANES)) {
-                // Nearly all candidates are farther than the last positive that matters.
-                if !products.iter().fold(false, |any, &product| any | (product >= bar)) {
-                    continue;
-                }
-                for (&candidate, &product) in candidates.iter().zip(products) {
-                    let (row, candidate) = (row as usize, candidate as usize);
-                    if product >= bar && negatives.includes(row, candidate) {
-                        counter.add(1.0 - f64::from(product), bound, |known| {
-                            if profiles.repeats {
-                                let point = profiles.point(candidate);
-                                *known.entry(point).or_insert_with(|| profiles.distance(row, candidate))
-                            } else {
-                                profiles.distance(row, candidate)
-                            }
-                        });
-                    }
-                }
-            }
+            counter.meet(profiles, negatives, row, (candidates, products));
         }
     }
     let counted = negatives.counts(&rows, pool);
@@ -356,7 +374,10 @@ fn rank_block(
 
 #[cfg(test)]
 mod tests {
+    use bench_core::{Matrix, Seed};
+
     use super::*;
+    use crate::embedding::Space;
 
     /// Means over all orders of the entries of each tie.
     fn over_all_orders(ties: &[Tie], k: usize) -> [f64; 4] {
@@ -413,6 +434,43 @@ mod tests {
                 assert!((ranking.reciprocal_rank() - reciprocal).abs() < 1e-12);
                 assert!((ranking.hit(k) - hit).abs() < 1e-12);
                 assert!((ranking.precision(k) - precision).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_through_a_pool_agree() {
+        let (n, d) = (700, 6);
+        let mut stream = Seed(7).stream();
+        let mut matrix = Matrix::new(n, d, (0..n * d).map(|_| stream.normal() as f32).collect());
+        // Equal rows, so that there are ties.
+        for (from, to) in [(0, 300), (1, 301), (1, 699), (2, 5)] {
+            let row: Vec<f32> = matrix.row(from).to_vec();
+            matrix.data_mut()[to * d..(to + 1) * d].copy_from_slice(&row);
+        }
+        let code: Vec<u32> = (0..n as u32).map(|row| row % 61).collect();
+        let none = Matrix::zeros(0, d);
+        let space = Space::new(&matrix, &none);
+        let profiles = Profiles::treated(&space);
+        let pool: Vec<u32> = (0..n as u32).collect();
+        let same =
+            |row: u32| pool.iter().copied().filter(|&other| other != row && code[other as usize] == code[row as usize]);
+        let queries: Vec<Query> = (0..n as u32)
+            .filter(|row| row % 9 != 4)
+            .map(|row| Query { row, positives: same(row).collect(), pool: 0 })
+            .collect();
+        let negatives = Negatives { differ: vec![&code], disjoint: None };
+        assert!(among_all::fits(&queries, &pool) && !among_all::fits(&queries[..99], &pool));
+        for first in [1, 10, usize::MAX] {
+            let asked: Vec<&Query> = queries.iter().collect();
+            let expected = rank_block(&profiles, &asked, &pool, &negatives, first);
+            assert_eq!(rank(&profiles, &queries, std::slice::from_ref(&pool), &negatives, first), expected);
+            // The first ranks are those of the whole ranking.
+            let whole = rank_block(&profiles, &asked, &pool, &negatives, usize::MAX);
+            for (part, whole) in expected.iter().zip(whole) {
+                assert_eq!(part.ties, whole.ties[..part.ties.len()]);
+                assert_eq!((part.positives, part.negatives), (whole.positives, whole.negatives));
+                assert!(first > 10 || (part.hit(1) - whole.hit(1)).abs() < 1e-12);
             }
         }
     }
