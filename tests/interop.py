@@ -101,7 +101,7 @@ def conversions():
             old.copy(name, new)
         new.attrs.update(old.attrs)
         del new["X"]
-        new.create_dataset("X", data=x, chunks=(50, 9), compression="gzip", shuffle=True, fletcher32=True, maxshape=(None, None))
+        new.create_dataset("X", data=x, chunks=(50, 9), compression="gzip", shuffle=True, fletcher32=True, maxshape=(None, WIDTH))
         new["X"].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
     sources.append("latest.h5ad")
     for version in [2, 3]:
@@ -168,7 +168,7 @@ def compare(adata, x, source, out):
         check(list(found.obs.columns) == list(adata.obs.columns), f"columns, {what}")
         frame = found.obs
     else:
-        whole = pd.read_parquet(out) if out.endswith("parquet") else pd.read_csv(out)
+        whole = pd.read_parquet(out) if out.endswith("parquet") else pd.read_csv(out, float_precision="round_trip")
         values = whole[list(adata.var_names)].to_numpy("float32")
         check(np.array_equal(values, x), f"X, {what}")
         frame = whole.set_index("obs_names")
@@ -213,7 +213,7 @@ def run():
         check(np.isnan(found.obsm["X_umap"]).any(axis=1).sum() == ROWS // 50, "controls are not on the map")
         check(list(found.obs["Metadata_label"].astype(object).fillna("")) == list(embeddings["Metadata_label"]), "labels")
     bench("export", "run", "--what", "scores", "--out", "scores.parquet")
-    tidy, text = pd.read_parquet("scores.parquet"), pd.read_csv("run/scores.csv")
+    tidy, text = pd.read_parquet("scores.parquet"), pd.read_csv("run/scores.csv", float_precision="round_trip")
     check(list(tidy.columns) == list(text.columns) and len(tidy) == len(text) > 100, "columns of the scores")
     check(np.array_equal(tidy["value"], text["value"], equal_nan=True), "values of the scores")
     check(list(tidy["split"]) == list(text["split"]), "splits of the scores")

@@ -14,7 +14,8 @@ mod images;
 mod upkeep;
 
 pub(crate) use compare::{
-    CompareArgs, CompareFormat, HistoryAddArgs, HistoryCommand, HistoryPageArgs, HistoryPinArgs, HistoryShowArgs,
+    BaselineArgs, CompareArgs, CompareFormat, HistoryAddArgs, HistoryCommand, HistoryPageArgs, HistoryPinArgs,
+    HistoryShowArgs,
 };
 #[cfg(feature = "train")]
 pub(crate) use fetch::{DataTableArgs, FetchArgs, MergeArgs};
@@ -136,7 +137,7 @@ Examples:
     #[command(before_long_help = "\
 Examples:
   bench report reports/smoke/RUN
-  bench report reports/smoke/RUN --out again
+  bench report reports/smoke/RUN --baseline reports/smoke/EARLIER
   bench report old/record.json --out again")]
     Report(ReportArgs),
     /// Draw figures and a paper's tables for print, from a record
@@ -295,6 +296,9 @@ pub(crate) struct ScoreArgs {
     /// What to compute.
     #[command(flatten)]
     pub(crate) scoring: ScoringArgs,
+    /// What the report is compared with.
+    #[command(flatten)]
+    pub(crate) baseline: BaselineArgs,
     /// Folder of this run [default: reports/SUITE/RUN-ID]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -476,6 +480,12 @@ pub(crate) struct ReportArgs {
     /// Folder to write to [default: the run's folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Earlier run that the page says what changed since: a run folder, a record.json, `pinned`, `history:window` or `history:ID`
+    #[arg(long, alias = "baseline-run", value_name = "BASE")]
+    pub(crate) baseline: Option<String>,
+    /// History that `pinned` and `history:...` refer to
+    #[arg(long, value_name = "FILE", default_value = bench_run::history::DEFAULT_FILE)]
+    pub(crate) history: PathBuf,
 }
 
 /// Options of `export`.

@@ -102,6 +102,20 @@ impl Stream {
         }
     }
 
+    /// `count` different numbers of `0..n` in random order, the first of which do not depend on `count`.
+    pub fn sample(&mut self, n: usize, count: usize) -> Vec<u32> {
+        assert!(count <= n, "no more can be drawn than there are");
+        // Fisher-Yates from the front, with only the moved entries of the order kept; looked up, never iterated.
+        let mut moved = std::collections::HashMap::new();
+        (0..count)
+            .map(|next| {
+                let at = next + self.below(n - next);
+                let here = moved.get(&next).copied().unwrap_or(next as u32);
+                moved.insert(at, here).unwrap_or(at as u32)
+            })
+            .collect()
+    }
+
     /// A random permutation of `0..n`.
     pub fn permutation(&mut self, n: usize) -> Vec<u32> {
         let mut items: Vec<u32> = (0..n as u32).collect();
@@ -136,6 +150,20 @@ mod tests {
             philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
+    }
+
+    #[test]
+    fn a_sample_is_the_head_of_a_random_order() {
+        let mut counts = [0_usize; 5];
+        for seed in 0..5000 {
+            let all = Seed(seed).stream().sample(5, 5);
+            assert_eq!(Seed(seed).stream().sample(5, 3), all[..3]);
+            let mut sorted = all.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3, 4]);
+            counts[all[2] as usize] += 1;
+        }
+        assert!(counts.iter().all(|&count| (900..1100).contains(&count)), "{counts:?}");
     }
 
     #[test]

@@ -61,6 +61,11 @@ mod scanorama;
 mod select;
 mod sphere;
 mod standardise;
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../bench-run/src/scaffold/templates/correction.rs"]
+#[expect(dead_code, reason = "no list holds it")]
+mod template_correction;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

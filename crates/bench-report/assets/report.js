@@ -735,6 +735,88 @@ if (live && data.maps.list.length) {
   live.append(make("p", { class: "small" }, "Double-click or hold Ctrl and scroll to zoom. Choosing levels or drawing a lasso chooses the same rows in every map. ", show));
 }
 
+// --- Plates --------------------------------------------------------------------------------
+
+const board = document.getElementById("wells");
+if (board && data.plates) {
+  const { rows, columns, chance, of } = data.plates;
+  const factor = (named) => named && { names: named.names, codes: unpack(named.codes) };
+  const [place, plate, label, compound] = [unpack(data.plates.place), factor(data.plates.plate), factor(data.plates.label), factor(data.plates.compound)];
+  const outcomes = of.map((o) => ({ ...o, share: unpack(o.share), tested: unpack(o.tested) }));
+  const letter = (row) => (row < 26 ? "" : String.fromCharCode(64 + Math.floor(row / 26))) + String.fromCharCode(65 + (row % 26));
+  const nameOf = (at) => `${letter(Math.floor(at / columns))}${String((at % columns) + 1).padStart(2, "0")}`;
+  // The colours of the still maps: orange below chance, white at it, blue above.
+  const mix = (a, b, t) => `rgb(${a.map((v, i) => Math.round(v + (b[i] - v) * t)).join(" ")})`;
+  const [white, blue, dark, orange] = [[255, 255, 255], [86, 160, 211], [8, 48, 107], [179, 72, 0]];
+  const colour = (share) => {
+    if (share < chance) return mix(white, orange, (chance - share) / chance);
+    const t = chance < 1 ? (share - chance) / (1 - chance) : 0;
+    return t < 0.5 ? mix(white, blue, 2 * t) : mix(blue, dark, 2 * t - 1);
+  };
+  const options = (names) => names.map((name, at) => make("option", { value: String(at) }, name));
+  const plates = make("select", { "aria-label": "Plate" }, ...options(plate.names));
+  const views = make("select", { "aria-label": "Model and split" }, ...options(outcomes.map((o) => `${o.model}, ${o.split}`)));
+  const about = make("p", { class: "about", role: "status" });
+  const summary = make("p", { class: "small" });
+  const cells = Array.from({ length: rows * columns }, () => make("td"));
+  const step = columns > 24 ? 4 : columns > 12 ? 2 : 1;
+  const table = make("table", {},
+    make("caption", {}, make("strong", {}, "One plate, well by well")),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "\u00a0"), ...Array.from({ length: columns }, (_, c) => make("th", { scope: "col" }, c % step ? "\u00a0" : String(c + 1))))),
+    make("tbody", {}, ...Array.from({ length: rows }, (_, r) => make("tr", {}, make("th", { scope: "row" }, letter(r)), ...cells.slice(r * columns, (r + 1) * columns)))));
+  const frame = make("div", { class: "board", tabindex: "0", role: "application", "aria-label": "Wells of the plate; arrow keys go from well to well" }, table);
+  let [wells, at] = [new Map(), -1];
+  const told = (unit) => {
+    const o = outcomes[views.value];
+    const what = [label && `\u2068${label.names[label.codes[unit]]}\u2069`, compound && `\u2068${compound.names[compound.codes[unit]]}\u2069`].filter(Boolean).join(", ");
+    const share = o.tested[unit] ? `${o.share[unit]} % of ${count(o.tested[unit])} tested rows correct` : "not tested here";
+    return `${nameOf(place[unit])}${what ? `, ${what}` : ""}: ${share}`;
+  };
+  const look = (next) => {
+    cells[at]?.classList.remove("on");
+    at = next;
+    cells[at]?.classList.add("on");
+    about.textContent = at < 0 ? "" : wells.has(at) ? told(wells.get(at)) : `${nameOf(at)}: no tested well`;
+  };
+  const show = () => {
+    const o = outcomes[views.value];
+    wells = new Map();
+    plate.codes.forEach((code, unit) => { if (code === Number(plates.value)) wells.set(place[unit], unit); });
+    let [correct, tested] = [0, 0];
+    cells.forEach((cell, i) => {
+      const unit = wells.get(i);
+      const known = unit !== undefined && o.tested[unit] > 0;
+      cell.style.background = known ? colour(o.share[unit] / 100) : "";
+      cell.title = unit === undefined ? "" : told(unit);
+      if (unit === undefined) cell.removeAttribute("aria-label"); else cell.setAttribute("aria-label", told(unit));
+      if (known) { correct += (o.share[unit] / 100) * o.tested[unit]; tested += o.tested[unit]; }
+    });
+    summary.textContent = tested ? `${count(wells.size)} wells, ${Math.round((100 * correct) / tested)} % of ${count(tested)} tested rows correct; white is chance (${Math.round(100 * chance)} %), blue above, orange below.` : "No well of this plate was tested on this split.";
+    look(-1);
+  };
+  const go = (by) => { plates.value = String((Number(plates.value) + by + plate.names.length) % plate.names.length); show(); };
+  cells.forEach((cell, i) => cell.addEventListener("pointerenter", () => look(i)));
+  frame.addEventListener("pointerleave", () => look(-1));
+  frame.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const next = at < 0 ? 0 : at + by;
+    if (next >= 0 && next < cells.length) look(next);
+  });
+  plates.addEventListener("change", show);
+  views.addEventListener("change", show);
+  const file = () => csv([["plate", "position", "label", "compound", "model", "split", "share", "tested"], ...[...wells].sort((a, b) => a[0] - b[0]).map(([i, unit]) => {
+    const o = outcomes[views.value];
+    return [plate.names[plates.value], nameOf(i), label ? label.names[label.codes[unit]] : "", compound ? compound.names[compound.codes[unit]] : "", o.model, o.split, o.tested[unit] ? o.share[unit] / 100 : "", o.tested[unit]];
+  })]);
+  board.append(
+    make("div", { class: "choose" }, make("label", {}, "Plate ", plates), make("label", {}, "seen by ", views)),
+    make("div", { class: "tools" }, link("Previous plate", () => go(-1)), link("Next plate", () => go(1)), link("Save wells, CSV", () => saveText(file(), `${slug(plate.names[plates.value])}-wells.csv`, "text/csv"))),
+    frame, about, summary);
+  show();
+}
+
 // Everything at once, for searching and printing.
 {
   const folds = [...document.querySelectorAll("main details")];

@@ -1,6 +1,6 @@
 //! Writes the report of a made-up record, to look at the figures and the page:
-//! `cargo run -p bench-report --example fake_report -- DIR [hostile|simulated|crowd|atlas|RECORD.json]`;
-//! `atlas` has three maps of 50,000 points.
+//! `cargo run -p bench-report --example fake_report -- DIR [full|hostile|simulated|crowd|atlas|RECORD.json]`;
+//! `atlas` has three maps of 50,000 points, `full` corrections, embedding metrics and plates.
 //! Given a record, it writes the report of that one.
 
 use std::path::Path;
@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("name a folder to write to")?;
     let record = match arguments.next().as_deref() {
-        Some("hostile") => fake::hostile(20_000),
+        Some("hostile") => fake::hostile_full(20_000),
+        Some("full") => fake::full(1500),
         Some("crowd") => fake::crowd(30),
         Some("atlas") => fake::record(50_000),
         Some("simulated") => {

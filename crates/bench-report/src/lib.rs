@@ -11,6 +11,7 @@
 //! | the verdict, to be stored in the record | [`verdict()`] |
 //! | raw scores | [`scores_csv`] |
 //! | a page | [`html`], [`html_with`] |
+//! | its section on a baseline | [`changes`], [`no_changes`] |
 //! | figures and tables for a paper | [`publish()`] |
 //! | model and dataset cards | [`model_cards`] |
 //! | figures or tables one by one | [`figures`], [`tables`] |
@@ -29,9 +30,11 @@ mod junit;
 mod model_card;
 mod number;
 mod page;
+mod plates;
 mod publish;
 mod scores;
 mod small_page;
+mod standing;
 mod summary;
 mod table;
 mod text;
@@ -39,7 +42,9 @@ mod verdict;
 mod view;
 
 pub use command::shell as shell_command;
-pub use compare::{COMMENT_BYTES, compared_html, compared_markdown, compared_text, compared_verdict, marker};
+pub use compare::{
+    COMMENT_BYTES, changes, compared_html, compared_markdown, compared_text, compared_verdict, marker, no_changes,
+};
 pub use error::Error;
 pub use figure::{DPI, Figure, Kind as FigureKind};
 pub use history::{HistoryView, history_html, history_text};
@@ -104,6 +109,11 @@ pub fn render_with(record: &RunRecord, extras: &Extras<'_>) -> Result<Vec<Artifa
     if let Some(counts) = table::confusion_counts(&view)? {
         artifacts.push(Artifact { path: "tables/confusion.csv".to_owned(), bytes: counts.into_bytes() });
     }
+    let long = [("embedding-parts", table::parts(&view)), ("wells", table::wells(&view))];
+    artifacts.extend(
+        long.into_iter()
+            .filter_map(|(id, csv)| Some(Artifact { path: format!("tables/{id}.csv"), bytes: csv?.into_bytes() })),
+    );
     Ok(artifacts)
 }
 

@@ -16,6 +16,9 @@ use crate::text;
 /// Control embeddings that know nothing of the label: their range is the control band.
 const BLIND_CONTROLS: [&str; 3] = ["constant", "noise", "shuffled-labels"];
 
+/// How the record names an embedding that was not corrected.
+pub(crate) const UNCORRECTED: &str = "none";
+
 type SummaryKey<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
 
 /// One step of the split ladder.
@@ -118,6 +121,14 @@ impl<'a> View<'a> {
     /// Whether a name is that of a control embedding.
     pub(crate) fn is_control(&self, model: &str) -> bool {
         self.record.models.iter().any(|m| m.kind == ModelKind::Control && m.name == model)
+    }
+
+    /// The model that an embedding metric names by embedding and correction; none for control embeddings.
+    pub(crate) fn embedded(&self, model: &str, correction: &str) -> Option<&'a ModelInfo> {
+        self.models().find(|m| match &m.correction {
+            Some(info) => info.model == model && info.chain == correction,
+            None => m.name == model && correction == UNCORRECTED,
+        })
     }
 
     /// Pairs of protocol and probe that have summaries, in order of first occurrence.

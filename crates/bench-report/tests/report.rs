@@ -12,6 +12,8 @@ mod files;
 mod hostile;
 #[path = "report/parse.rs"]
 mod parse;
+#[path = "report/pictures.rs"]
+mod pictures;
 #[path = "report/print.rs"]
 mod print;
 #[path = "report/snapshots.rs"]

@@ -65,8 +65,8 @@ pub fn apply(suite: &mut Suite, texts: &[String]) -> Result<Vec<String>, Error> 
 
 /// Splits, classifiers and metrics of the reference code of the paper.
 fn classifiers(suite: &mut Suite) {
-    let list = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<String>>();
-    suite.splits.paper = list(&["random", "not-same-well", "not-same-plate", "not-same-batch", "not-same-source"]);
+    let paper = ["random", "not-same-well", "not-same-plate", "not-same-batch", "not-same-source"];
+    suite.splits.paper = paper.map(str::to_owned).to_vec();
     suite.splits.strict.clear();
     suite.splits.repeats = 5;
     suite.splits.test_fraction = 0.2;

@@ -9,9 +9,11 @@
 //! Rows of tables without wells have no name that survives another order of the file, so they are named
 //! by their row in it.
 
+use std::collections::BTreeMap;
+
 use bench_core::digest;
 use bench_core::record::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
-use bench_core::{Layout, Table};
+use bench_core::{Factor, Layout, Table};
 use bench_eval::SplitSet;
 use bench_eval::aggregate::{Outcomes, Tally};
 
@@ -34,8 +36,10 @@ pub(crate) fn collect(prepared: &Prepared, results: &Results) -> UnitOutcomes {
     for (at, unit) in kept.iter().enumerate() {
         number[*unit] = at as u32;
     }
+    let first = first_rows(&clusters.unit_of_row, clusters.units, &kept);
     let mut outcomes = UnitOutcomes {
-        units: names(layout, &clusters.unit_of_row, clusters.units, &kept),
+        units: names(layout, &first),
+        factors: factors(&prepared.tables[0], &first),
         cluster: clusters.name.clone(),
         cluster_of_unit: renumber(kept.iter().map(|unit| clusters.cluster_of_unit[*unit])),
         ..UnitOutcomes::default()
@@ -91,17 +95,30 @@ pub(crate) fn renumber(codes: impl Iterator<Item = u32>) -> Vec<u32> {
         .collect()
 }
 
-/// Names of the kept units, by the first row of each.
-fn names(layout: &Layout, unit_of_row: &[u32], units: usize, kept: &[usize]) -> Vec<String> {
-    let mut first = vec![usize::MAX; units];
+/// The first row of each kept unit.
+fn first_rows(unit_of_row: &[u32], units: usize, kept: &[usize]) -> Vec<u32> {
+    let mut first = vec![u32::MAX; units];
     for (row, unit) in unit_of_row.iter().enumerate().rev() {
-        first[*unit as usize] = row;
+        first[*unit as usize] = row as u32;
     }
+    kept.iter().map(|unit| first[*unit]).collect()
+}
+
+/// Names of units by their first rows.
+fn names(layout: &Layout, first: &[u32]) -> Vec<String> {
     let name = |row: usize| match &layout.well {
         Some(well) => well.name(row).to_owned(),
         None => format!("row {}", layout.file_row[row]),
     };
-    kept.iter().map(|unit| name(first[*unit])).collect()
+    first.iter().map(|row| name(*row as usize)).collect()
+}
+
+/// What units are, by their first rows: all rows of a well share these.
+fn factors(table: &Table, first: &[u32]) -> BTreeMap<String, Factor> {
+    let layout = &table.treated.layout;
+    let known = ["source", "batch", "plate", "position", "compound"];
+    let known = known.iter().filter_map(|unit| Some((*unit, layout.unit(unit)?)));
+    known.chain([("label", &table.answers.label)]).map(|(unit, factor)| (unit.to_owned(), factor.take(first))).collect()
 }
 
 /// Digest of what every row is.

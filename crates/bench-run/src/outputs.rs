@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bench_core::record::{OutputFile, RunRecord};
+use bench_core::record::{OutputFile, RunRecord, SCHEMA_VERSION};
 use bench_core::{atomic, digest};
 use bench_data::{Column, SplitPart};
 use bench_eval::Role;
@@ -72,16 +72,21 @@ pub(crate) fn finished(
 pub fn read_record(path: &Path) -> Result<RunRecord, Error> {
     let failed = |why: String| Error::Record { path: path.to_owned(), why };
     let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
-    let record: RunRecord =
-        serde_json::from_slice(&bytes).map_err(|e| failed(format!("it is not a run record: {e}")))?;
-    if record.schema_version > bench_core::record::SCHEMA_VERSION {
+    // The version first: a newer layout may have anything else in it.
+    if let Ok(Layout { schema_version }) = serde_json::from_slice(&bytes)
+        && schema_version > SCHEMA_VERSION
+    {
         return Err(failed(format!(
-            "its layout is version {}, this program reads up to {}",
-            record.schema_version,
-            bench_core::record::SCHEMA_VERSION
+            "its layout is version {schema_version}, this program reads up to {SCHEMA_VERSION}; a newer program reads it"
         )));
     }
-    Ok(record)
+    serde_json::from_slice(&bytes).map_err(|e| failed(format!("it is not a run record: {e}")))
+}
+
+/// What every layout of a record begins with.
+#[derive(serde::Deserialize)]
+struct Layout {
+    schema_version: u32,
 }
 
 /// Makes the folder usable: it exists, it can be written to, and the files of another run that
@@ -106,12 +111,17 @@ pub(crate) fn prepare(folder: &Path, key: &Key) -> Result<(), Error> {
 /// # Errors
 /// It cannot.
 pub fn writable(folder: &Path) -> Result<(), Error> {
+    // A run that fails before its first step leaves no empty folders.
+    let made: Vec<&Path> = folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).collect();
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let probe = folder.join(".steps").join("writable");
     write(&probe, b"")?;
     fs::remove_file(&probe).map_err(failed(&probe))?;
     // Steps of an interrupted run stay.
     let _ = fs::remove_dir(folder.join(".steps"));
+    for folder in made {
+        let _ = fs::remove_dir(folder);
+    }
     Ok(())
 }
 

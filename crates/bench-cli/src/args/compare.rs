@@ -36,6 +36,17 @@ pub(crate) struct CompareArgs {
     pub(crate) commit: Option<String>,
 }
 
+/// What a report is compared with.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct BaselineArgs {
+    /// Earlier run that the report says what changed since: a run folder, a record.json, `pinned`, `history:window` or `history:ID`
+    #[arg(long = "baseline-run", value_name = "BASE", hide_short_help = true)]
+    pub(crate) base: Option<String>,
+    /// History that `pinned` and `history:...` refer to
+    #[arg(long, value_name = "FILE", default_value = bench_run::history::DEFAULT_FILE, hide_short_help = true)]
+    pub(crate) history: PathBuf,
+}
+
 /// Format of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CompareFormat {

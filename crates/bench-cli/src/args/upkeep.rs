@@ -124,7 +124,7 @@ pub(crate) struct CacheWhyArgs {
 /// Options of `new`.
 #[derive(Args, Debug)]
 pub(crate) struct NewArgs {
-    /// What to start: metric, split, control, correction, loss, suite or preset
+    /// What to start: metric, embedding-metric, split, control, correction, loss, suite or preset
     #[arg(value_name = "KIND")]
     pub(crate) kind: String,
     /// Its id: lower-case letters, digits and hyphens

@@ -4,7 +4,7 @@ use bench_run::settings::Resolved;
 use bench_run::{Error, Layers};
 
 use super::{produce, score};
-use crate::args::{ConfigCommand, ConfigShowArgs, OutputArgs, ScoreArgs};
+use crate::args::{BaselineArgs, ConfigCommand, ConfigShowArgs, OutputArgs, ScoreArgs};
 use crate::exit;
 
 /// Does one of the verbs.
@@ -20,6 +20,7 @@ fn show(args: ConfigShowArgs, layers: &Layers, output: &OutputArgs) -> Result<i3
         embeddings: Vec::new(),
         table: args.table,
         scoring: args.scoring,
+        baseline: BaselineArgs::default(),
         out: None,
         dry_run: true,
         json: false,

@@ -89,8 +89,9 @@ pub(crate) fn list(args: &ListArgs) -> Result<i32, Error> {
             continue;
         }
         println!("{kind}");
+        let width = rows.iter().map(|(id, _)| id.chars().count()).max().unwrap_or(0).max(26);
         for (id, title) in rows {
-            println!("  {id:<26} {title}");
+            println!("  {id:<width$} {title}");
         }
     }
     if args.json {

@@ -1,18 +1,64 @@
-//! `bench report`: every file that is a function of the record.
+//! `bench report`: every file that is a function of the record, and of a baseline where one is named.
 
 use std::path::{Path, PathBuf};
 
 use bench_core::{Card, RunRecord, atomic};
+use bench_report::{Changes, Extras};
+use bench_run::compare::{Found, Options, Side, Source, compare};
 use bench_run::{Error, outputs, score_table};
 
 use super::list;
 use crate::args::ReportArgs;
 use crate::exit;
 
+/// A baseline as it was named, looked up when it is needed.
+#[derive(Clone, Debug)]
+pub(crate) struct Baseline {
+    name: String,
+    history: PathBuf,
+}
+
+impl Baseline {
+    /// Sees whether the baseline is there, before work that would be in vain.
+    ///
+    /// # Errors
+    /// Unreadable or damaged; a run that the history does not have.
+    pub(crate) fn named(name: Option<&String>, history: &Path) -> Result<Option<Self>, Error> {
+        let Some(name) = name else { return Ok(None) };
+        match Source::parse(name) {
+            // Which runs of a window can be compared depends on the head.
+            Source::Window => drop(bench_run::history::History::read(history)?),
+            one => drop(one.one(history)?),
+        }
+        Ok(Some(Self { name: name.clone(), history: history.to_owned() }))
+    }
+
+    /// What changed in a record since the baseline.
+    ///
+    /// # Errors
+    /// Runs that cannot be compared, with the reason.
+    pub(crate) fn changes(&self, record: &RunRecord, folder: &Path) -> Result<Changes, Error> {
+        let head = Side::of(record, folder, "this run")?;
+        let base: Found = Source::parse(&self.name).baseline(&self.history, &head, None, None)?;
+        Ok(bench_report::changes(&compare(&base, &head, &Options::default())?))
+    }
+
+    /// The same for a run that is finished, and whose report is to be written whatever the baseline is: a refusal becomes
+    /// a sentence of the page and a warning.
+    pub(crate) fn changes_or_reason(&self, record: &RunRecord, folder: &Path) -> Changes {
+        self.changes(record, folder).unwrap_or_else(|error| {
+            eprintln!("warning: {error}");
+            bench_report::no_changes(&self.name, &error.to_string())
+        })
+    }
+}
+
 /// Verdict, figures, tables and pages of a record.
-pub(crate) fn render(record: &mut RunRecord) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub(crate) fn render(record: &mut RunRecord, changes: Option<&Changes>) -> Result<Vec<(String, Vec<u8>)>, Error> {
     record.verdict = bench_report::verdict(record);
-    let artifacts = bench_report::render_with_cards(record, &cards(record)).map_err(|error| Error::Usage {
+    let cards = cards(record);
+    let extras = Extras { cards: &cards, changes, ..Extras::default() };
+    let artifacts = bench_report::render_with(record, &extras).map_err(|error| Error::Usage {
         message: format!("failed to render the report: {error}"),
         hint: Some("scores are kept; `bench report RUN` tries again".into()),
     })?;
@@ -53,13 +99,21 @@ pub(crate) fn load(run: &Path) -> Result<(RunRecord, PathBuf), Error> {
 
 /// Writes the files of a finished run again.
 pub(crate) fn run(args: &ReportArgs) -> Result<i32, Error> {
-    let (mut record, folder) = load(&args.run)?;
-    let folder = args.out.clone().unwrap_or(folder);
+    let (mut record, found_in) = load(&args.run)?;
+    let baseline = Baseline::named(args.baseline.as_ref(), &args.history)?;
+    let changes = baseline.map(|baseline| baseline.changes(&record, &found_in)).transpose()?;
+    let folder = args.out.clone().unwrap_or(found_in);
     score_table::write(&folder, &record.scores)?;
-    for (name, bytes) in render(&mut record)? {
+    write(&mut record, &folder, changes.as_ref())?;
+    println!("{}", folder.join("report.html").display());
+    Ok(exit::DONE)
+}
+
+/// Writes what is drawn from a record.
+pub(crate) fn write(record: &mut RunRecord, folder: &Path, changes: Option<&Changes>) -> Result<(), Error> {
+    for (name, bytes) in render(record, changes)? {
         let path = folder.join(name);
         atomic::write(&path, &bytes).map_err(|source| Error::Write { path, source })?;
     }
-    println!("{}", folder.join("report.html").display());
-    Ok(exit::DONE)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `bench run` and `bench score`: from a request to a report and an exit code.
 
 use std::io::Write;
+use std::path::Path;
 
 use bench_core::RunRecord;
 use bench_core::record::ModelKind;
@@ -8,6 +9,7 @@ use bench_run::{Done, Embedding, Error, Layers, Progress, Request, key, plan};
 
 use crate::args::{OutputArgs, RunArgs, ScoreArgs, TrainArgs};
 use crate::cmd::produce;
+use crate::cmd::report::{self, Baseline};
 use crate::progress::Terminal;
 use crate::{exit, overrides, software};
 
@@ -49,6 +51,7 @@ pub(crate) fn score(args: ScoreArgs, layers: &Layers, output: &OutputArgs) -> Re
 fn execute(args: ScoreArgs, train: Option<TrainArgs>, layers: &Layers, output: &OutputArgs) -> Result<i32, Error> {
     let progress = Terminal::new(output.quiet, output.no_progress);
     let (dry_run, json) = (args.dry_run, args.json);
+    let baseline = Baseline::named(args.baseline.base.as_ref(), &args.baseline.history)?;
     let mut request = request(args, layers)?;
     let production = match train {
         Some(train) if request.embeddings.is_empty() => produce::production(&request, train, layers)?,
@@ -66,9 +69,19 @@ fn execute(args: ScoreArgs, train: Option<TrainArgs>, layers: &Layers, output: &
     if dry_run {
         return dry(&request);
     }
-    let outcome = bench_run::run(&request, &progress, &crate::cmd::report::render);
+    // The record holds what a comparison needs; no folder has to be looked into.
+    let changed = |record: &RunRecord| baseline.as_ref().map(|b| b.changes_or_reason(record, Path::new(".")));
+    let outcome = bench_run::run(&request, &progress, &|record| {
+        let changes = changed(record);
+        report::render(record, changes.as_ref())
+    });
     progress.finish();
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    if outcome.done != Done::Scored && baseline.is_some() {
+        // The page of a finished run may know another baseline, or none.
+        let changes = changed(&outcome.record);
+        report::write(&mut outcome.record, &outcome.folder, changes.as_ref())?;
+    }
     let record = &outcome.record;
     match outcome.done {
         Done::Nothing => progress.note("nothing to do: this run is finished"),
@@ -79,9 +92,9 @@ fn execute(args: ScoreArgs, train: Option<TrainArgs>, layers: &Layers, output: &
         progress.note(line);
     }
     let code = verdict_code(record, &progress);
-    let report = outcome.folder.join("report.html");
+    let page = outcome.folder.join("report.html").display().to_string();
     let mut stdout = std::io::stdout().lock();
-    let line = if json { headline(record, &report.display().to_string()) } else { report.display().to_string() };
+    let line = if json { headline(record, &page) } else { page };
     // A closed pipe is the reader's choice.
     let _ = writeln!(stdout, "{line}");
     Ok(code)

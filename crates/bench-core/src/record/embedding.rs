@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Interval;
+
 /// One embedding metric of one model, with its controls, null and interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EmbeddingScore {
@@ -102,6 +104,22 @@ pub struct EmbeddingTotal {
     pub biology: Option<f64>,
     /// Weighted mean of both.
     pub total: Option<f64>,
+    /// The batch side with all of its metrics at the lower, and at the upper, ends of their intervals at once: at least
+    /// as wide as its own interval, since metrics rarely err together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_range: Option<Interval>,
+    /// The same of the biology side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub biology_range: Option<Interval>,
+    /// The same of the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_range: Option<Interval>,
+    /// Metrics of the batch side of the set, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batch_metrics: Vec<String>,
+    /// Metrics of the biology side of the set, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub biology_metrics: Vec<String>,
     /// Metrics of the set without a value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,

@@ -7,7 +7,11 @@
 //! It is kept small: wells are named once, the wells that a split tests are listed once for all models
 //! and probes, and a count that is the same for all wells is written once.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Factor;
 
 /// Outcomes of all models of a run, by unit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +22,10 @@ pub struct UnitOutcomes {
     pub cluster: String,
     /// Cluster of each unit, numbered by first occurrence.
     pub cluster_of_unit: Vec<u32>,
+    /// What each unit is, as far as it is known: `source`, `batch`, `plate`, `position`, `compound`, `label`; one code
+    /// per unit. Absent in records that were written before.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub factors: BTreeMap<String, Factor>,
     /// Which units were tested, by protocol and split.
     pub tests: Vec<TestedSplit>,
     /// How often they were predicted correctly, by model and probe.
@@ -72,6 +80,11 @@ impl UnitOutcomes {
         let units = self.units.len();
         if self.cluster_of_unit.len() != units {
             return Some(format!("{units} units have {} clusters", self.cluster_of_unit.len()));
+        }
+        for (name, factor) in &self.factors {
+            if factor.codes.len() != units || factor.codes.iter().any(|code| *code as usize >= factor.levels.len()) {
+                return Some(format!("{units} units do not fit the {} codes of `{name}`", factor.codes.len()));
+            }
         }
         for test in &self.tests {
             let place = || format!("{} ({})", test.split, test.protocol);
@@ -128,6 +141,7 @@ mod tests {
             units: ["s/b/p/A01", "s/b/p/A02", "s/b/p/A03"].map(String::from).to_vec(),
             cluster: "batch".into(),
             cluster_of_unit: vec![0, 0, 1],
+            factors: BTreeMap::from([("position".to_owned(), Factor::first_seen(&["A01", "A02", "A03"]))]),
             tests: vec![TestedSplit {
                 protocol: "strict".into(),
                 split: "random".into(),
@@ -154,8 +168,10 @@ mod tests {
 
     #[test]
     fn lists_that_contradict_each_other_are_found() {
-        let broken: [fn(&mut UnitOutcomes); 5] = [
+        let broken: [fn(&mut UnitOutcomes); 7] = [
             |o| o.cluster_of_unit.push(1),
+            |o| o.factors.values_mut().for_each(|f| f.codes.push(0)),
+            |o| o.factors.values_mut().for_each(|f| f.codes[1] = 9),
             |o| o.tests[0].repeats[0].unit = vec![2, 0],
             |o| o.tests[0].repeats[0].rows = vec![1, 1, 1],
             |o| o.cells[0].test = 7,
@@ -166,5 +182,13 @@ mod tests {
             breaks(&mut outcomes);
             assert!(outcomes.problem().is_some(), "{outcomes:?}");
         }
+    }
+
+    #[test]
+    fn records_without_factors_are_read_and_written_as_they_were() {
+        let bare = UnitOutcomes { factors: BTreeMap::new(), ..outcomes() };
+        let text = serde_json::to_string(&bare).unwrap();
+        assert!(!text.contains("factors"), "{text}");
+        assert_eq!(serde_json::from_str::<UnitOutcomes>(&text).unwrap(), bare);
     }
 }

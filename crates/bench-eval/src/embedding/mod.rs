@@ -19,6 +19,7 @@ use crate::Error;
 
 pub mod batch;
 pub mod biology;
+mod distance_sums;
 pub mod frame;
 pub mod guard;
 mod pairs;
@@ -151,6 +152,12 @@ pub trait EmbeddingMetric: Send + Sync {
     /// What one permutation of its null costs.
     fn null_cost(&self) -> NullCost {
         NullCost::Low
+    }
+
+    /// Whether it compares compounds by their labels: a null then exchanges labels between compounds instead of wells,
+    /// so that a compound keeps one label (or one list of them).
+    fn labels_compounds(&self) -> bool {
+        false
     }
 
     /// Measures it.

@@ -13,7 +13,7 @@ use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
 /// Rows per tile.
-const ROWS: usize = 32;
+const ROWS: usize = 128;
 
 /// Share of the squared lengths below which a squared distance is rounding.
 const NOISE: f64 = 1e-13;

@@ -3,11 +3,13 @@
 //! Pure functions of a [`Compared`]; the JSON output is that value itself. Gates that need attention come
 //! first, and a difference inside the noise is called that.
 
+mod changes;
 mod html;
 mod markdown;
 mod text;
 mod words;
 
+pub use changes::{changes, no_changes};
 pub use html::compared_html;
 pub use markdown::{COMMENT_BYTES, compared_markdown, marker};
 pub use text::compared_text;

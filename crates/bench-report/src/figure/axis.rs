@@ -66,13 +66,14 @@ impl Frame {
 }
 
 /// Distance between ticks so that there are about five.
-fn step(range: f64) -> f64 {
+pub(crate) fn step(range: f64) -> f64 {
     let raw = range / 5.0;
     let size = 10f64.powf(raw.log10().floor());
     [1.0, 2.0, 5.0, 10.0].iter().map(|m| m * size).find(|s| *s >= 0.8 * raw).unwrap_or(size * 10.0)
 }
 
-fn tick_label(value: f64, step: f64) -> String {
+/// The value of a tick, with as many decimals as its distance to the next needs.
+pub(crate) fn tick_label(value: f64, step: f64) -> String {
     let digits = (-step.log10().floor()).clamp(0.0, 4.0) as usize;
     let value = if value.abs() < 1e-9 { 0.0 } else { value };
     format!("{value:.digits$}").replace('-', "−")
@@ -143,6 +144,22 @@ pub(crate) fn two_lines(line: &str, width: f64, size: f64) -> Vec<String> {
         }
         _ => vec![whole],
     }
+}
+
+/// A sentence in as many lines as it needs, broken at blanks; a word that is too long is cut.
+pub(crate) fn wrapped(line: &str, width: f64, size: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text::visible(line).split(' ').filter(|word| !word.is_empty()) {
+        let longer = lines.last().map(|last| format!("{last} {word}"));
+        match longer.filter(|longer| width_of(longer, size) <= width) {
+            Some(longer) => {
+                lines.pop();
+                lines.push(longer);
+            }
+            None => lines.push(cut(word, width, size)),
+        }
+    }
+    lines
 }
 
 /// The largest size up to `most` at which a line has this width, not below that of the smallest text.

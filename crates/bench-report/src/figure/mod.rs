@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::view::View;
 use crate::{Artifact, Error};
 
+mod aggregate;
 mod axis;
 mod bars;
 mod batch_probes;
@@ -21,7 +22,9 @@ mod ladder;
 mod maps;
 mod palette;
 mod pdf;
+mod plates;
 mod raster;
+mod trade_off;
 mod training;
 mod transfer;
 mod umap;
@@ -50,6 +53,12 @@ pub enum Kind {
     Confounding,
     /// Loss over epochs.
     Training,
+    /// Circles and bars of embedding metrics.
+    Aggregate,
+    /// Batch against biology scores.
+    TradeOff,
+    /// Predictions by position on the plate.
+    Plates,
 }
 
 /// One finished figure.
@@ -118,12 +127,15 @@ pub(crate) fn colour_of(level: usize, levels: usize) -> String {
 pub(crate) fn all(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     let mut figures = ladder::figures(view)?;
     figures.extend(g_scores::figures(view)?);
+    figures.extend(plates::figures(view)?);
     figures.extend(transfer::figures(view)?);
     figures.extend(batch_probes::figures(view)?);
     figures.extend(confounding::figures(view)?);
     figures.extend(umap::figures(view)?);
     figures.extend(confusion::figures(view)?);
     figures.extend(training::figures(view)?);
+    figures.extend(aggregate::figures(view)?);
+    figures.extend(trade_off::figures(view)?);
     // Ids come from slugs, which may coincide.
     for at in 1..figures.len() {
         let (before, rest) = figures.split_at_mut(at);

@@ -2,9 +2,11 @@
 //!
 //! The tables before it compare all of them under the headline's protocol and probe; here stands
 //! the rest of the record: every protocol, split and probe of a group, transfer from and to a
-//! source, and what a label is taken for.
+//! source, what a label is taken for, and the embedding metrics that are measured by source or by label.
 
-use bench_core::record::{ClassScore, GroupScore};
+use std::collections::BTreeMap;
+
+use bench_core::record::{ClassScore, EmbeddingScore, GroupScore};
 use minijinja::{Value, context};
 
 use super::{Budget, grid};
@@ -28,6 +30,7 @@ pub(super) fn drill(view: &View<'_>, headline: &Headline<'_>, budget: Budget) ->
     let groups = distinct(view.record.per_group.iter().filter(|g| g.unit == unit).map(|g| g.group.as_str()));
     let labels: Vec<&(String, usize)> = view.record.data.labels.iter().collect();
     let of_labels = !view.record.per_class.is_empty();
+    let parts = Parts::new(view, &models, budget.parts);
     let left = |all: usize, file: &str| {
         let left = all.saturating_sub(budget.folds);
         (left > 0).then(|| format!("{} not shown here; tables/{file}.csv has all.", number::plural(left, "more")))
@@ -39,9 +42,9 @@ pub(super) fn drill(view: &View<'_>, headline: &Headline<'_>, budget: Budget) ->
         hardest => &headline.hardest.title,
         chance => number::fixed(view.chance()),
         mark => view.chance() * BAR,
-        groups => groups.iter().take(budget.folds).map(|g| group(view, headline, unit, g, &models)).collect::<Vec<_>>(),
+        groups => groups.iter().take(budget.folds).map(|g| group(view, headline, (unit, g), &models, &parts)).collect::<Vec<_>>(),
         groups_left => left(groups.len(), "per-group"),
-        labels => labels.iter().filter(|_| of_labels).take(budget.folds).map(|l| label(view, headline, l, &models)).collect::<Vec<_>>(),
+        labels => labels.iter().filter(|_| of_labels).take(budget.folds).map(|l| label(view, headline, l, &models, &parts)).collect::<Vec<_>>(),
         labels_left => left(if of_labels { labels.len() } else { 0 }, "per-class"),
     }
 }
@@ -55,7 +58,13 @@ fn bar(at: usize, value: Option<f64>) -> Value {
     }
 }
 
-fn group(view: &View<'_>, headline: &Headline<'_>, unit: &str, name: &str, models: &[&str]) -> Value {
+fn group(
+    view: &View<'_>,
+    headline: &Headline<'_>,
+    (unit, name): (&str, &str),
+    models: &[&str],
+    parts: &Parts<'_>,
+) -> Value {
     let mine: Vec<&GroupScore> = view.record.per_group.iter().filter(|g| g.unit == unit && g.group == name).collect();
     let of_headline = |g: &&&GroupScore, model: &str| {
         g.model == model
@@ -74,7 +83,7 @@ fn group(view: &View<'_>, headline: &Headline<'_>, unit: &str, name: &str, model
         full => (text::short(name) != name).then(|| text::shorten(name, 400)),
         rows => rows.map(|n| number::plural(n, "row")),
         bars => bars,
-        tables => grid_of(&[scores_of_group(view, &mine), if unit == "source" { transfer(view, headline, name) } else { None }]),
+        tables => grid_of(&[scores_of_group(view, &mine), if unit == "source" { transfer(view, headline, name) } else { None }, parts.of(unit, name)]),
         notes => alone(view, unit, name),
     }
 }
@@ -156,7 +165,13 @@ fn alone(view: &View<'_>, unit: &str, name: &str) -> Option<String> {
     })
 }
 
-fn label(view: &View<'_>, headline: &Headline<'_>, (name, rows): &(String, usize), models: &[&str]) -> Value {
+fn label(
+    view: &View<'_>,
+    headline: &Headline<'_>,
+    (name, rows): &(String, usize),
+    models: &[&str],
+    parts: &Parts<'_>,
+) -> Value {
     let mine: Vec<&ClassScore> = view
         .record
         .per_class
@@ -200,7 +215,7 @@ fn label(view: &View<'_>, headline: &Headline<'_>, (name, rows): &(String, usize
         full => (text::short(name) != name.as_str()).then(|| text::shorten(name, 400)),
         rows => Some(number::plural(*rows, "row")),
         bars => bars,
-        tables => grid_of(&[(!table.rows.is_empty()).then_some(table)]),
+        tables => grid_of(&[(!table.rows.is_empty()).then_some(table), parts.of("label", name)]),
         notes => mistakes(view, headline, name, models),
     }
 }
@@ -230,6 +245,70 @@ fn mistakes(view: &View<'_>, headline: &Headline<'_>, name: &str, models: &[&str
         })
         .collect();
     (!said.is_empty()).then(|| format!("On {} most often taken for: {}.", headline.hardest.noun, said.join("; ")))
+}
+
+/// Values of embedding metrics by the groups that they are measured for.
+struct Parts<'a> {
+    models: Vec<String>,
+    most: usize,
+    /// By unit and name of the group: metrics in the order of the record, a value per model.
+    groups: BTreeMap<(&'a str, &'a str), Vec<PartRow<'a>>>,
+}
+
+/// A metric with its unit and a value for each model that has one.
+type PartRow<'a> = (&'a EmbeddingScore, Vec<Option<(usize, Option<f64>)>>);
+
+impl<'a> Parts<'a> {
+    fn new(view: &View<'a>, models: &[&str], most: usize) -> Self {
+        let mut groups: BTreeMap<(&'a str, &'a str), Vec<PartRow<'a>>> = BTreeMap::new();
+        let scores = if most > 0 { view.record.embedding_scores.as_slice() } else { &[] };
+        for score in scores {
+            let name = view.embedded(&score.model, &score.correction).map(|model| model.name.as_str());
+            let Some(at) = name.and_then(|name| models.iter().position(|model| *model == name)) else { continue };
+            for part in &score.parts {
+                let rows = groups.entry((&part.unit, &part.name)).or_default();
+                let same = |row: &&mut PartRow<'a>| (&row.0.metric, &row.0.unit) == (&score.metric, &score.unit);
+                let value = Some((part.n, part.value));
+                match rows.iter_mut().find(same) {
+                    Some(row) => row.1[at] = value,
+                    None => {
+                        let mut values = vec![None; models.len()];
+                        values[at] = value;
+                        rows.push((score, values));
+                    }
+                }
+            }
+        }
+        Parts { models: models.iter().map(|model| (*model).to_owned()).collect(), most, groups }
+    }
+
+    /// Embedding metrics of one group; none where no metric is measured for it.
+    fn of(&self, unit: &str, name: &str) -> Option<Table> {
+        let rows = self.groups.get(&(unit, name))?;
+        let left = rows.len().saturating_sub(self.most);
+        let note = match left {
+            0 => String::new(),
+            _ => format!("{} in tables/embedding-parts.csv.", number::plural(left, "more metric")),
+        };
+        let columns = [("metric", Shape::Text), ("unit", Shape::Text), ("n", Shape::Number)];
+        let mut table = Table::new("parts", "Embedding metrics", &note, &columns);
+        table.columns.extend(self.models.iter().map(|m| Column { title: m.clone(), shape: Shape::Number }));
+        for (score, values) in rows.iter().take(self.most) {
+            let n = values.iter().flatten().map(|(n, _)| *n).max().unwrap_or(0);
+            let mut row = vec![
+                Cell::Text(score.metric.clone()),
+                score.unit.clone().map_or(Cell::Blank, Cell::Text),
+                Cell::Count(n),
+            ];
+            row.extend(values.iter().map(|value| match value {
+                Some((_, Some(value))) => Cell::Size(*value),
+                Some((_, None)) => Cell::Missing("no number".to_owned()),
+                None => Cell::Missing("not measured".to_owned()),
+            }));
+            table.rows.push(row);
+        }
+        Some(table)
+    }
 }
 
 fn grid_of(tables: &[Option<Table>]) -> Vec<Value> {

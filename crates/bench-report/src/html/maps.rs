@@ -132,7 +132,7 @@ fn colouring(colouring: &Colouring, kept: &[usize]) -> serde_json::Value {
 }
 
 /// Width in bytes and values in base64.
-fn packed(values: &[u32]) -> serde_json::Value {
+pub(super) fn packed(values: &[u32]) -> serde_json::Value {
     let width = match values.iter().max().copied().unwrap_or(0) {
         0..=0xFF => 1,
         0x100..=0xFFFF => 2,

@@ -29,6 +29,7 @@ mod figures;
 mod grid;
 mod maps;
 mod methods;
+mod plates;
 mod provenance;
 
 /// Largest size of the page in bytes.
@@ -57,19 +58,23 @@ struct Budget {
     folds: usize,
     /// Bytes of the data behind one figure.
     data: usize,
+    /// Wells that can be looked at plate by plate.
+    wells: usize,
+    /// Embedding metrics in the fold of a label or a group.
+    parts: usize,
 }
 
 /// From all to nothing; the first that fits is taken.
 #[rustfmt::skip]
 const BUDGETS: [Budget; 8] = [
-    Budget { maps: 12, sharpness: 2.0, live: 12, points: 50_000, matrices: 4, others: 12, rows: 400, folds: 60, data: 200_000 },
-    Budget { maps: 12, sharpness: 1.5, live: 12, points: 50_000, matrices: 4, others: 12, rows: 300, folds: 60, data: 100_000 },
-    Budget { maps: 4, sharpness: 1.0, live: 8, points: 50_000, matrices: 4, others: 8, rows: 200, folds: 40, data: 50_000 },
-    Budget { maps: 4, sharpness: 1.0, live: 6, points: 20_000, matrices: 2, others: 4, rows: 100, folds: 30, data: 50_000 },
-    Budget { maps: 2, sharpness: 1.0, live: 6, points: 10_000, matrices: 2, others: 4, rows: 100, folds: 20, data: 20_000 },
-    Budget { maps: 1, sharpness: 1.0, live: 3, points: 5000, matrices: 1, others: 2, rows: 60, folds: 12, data: 10_000 },
-    Budget { maps: 0, sharpness: 1.0, live: 0, points: 0, matrices: 0, others: 0, rows: 40, folds: 6, data: 0 },
-    Budget { maps: 0, sharpness: 1.0, live: 0, points: 0, matrices: 0, others: 0, rows: 10, folds: 0, data: 0 },
+    Budget { maps: 12, sharpness: 2.0, live: 12, points: 50_000, matrices: 4, others: 12, rows: 400, folds: 60, data: 200_000, wells: 60_000, parts: 80 },
+    Budget { maps: 12, sharpness: 1.5, live: 12, points: 50_000, matrices: 4, others: 12, rows: 300, folds: 60, data: 100_000, wells: 40_000, parts: 80 },
+    Budget { maps: 4, sharpness: 1.0, live: 8, points: 50_000, matrices: 4, others: 8, rows: 200, folds: 40, data: 50_000, wells: 20_000, parts: 60 },
+    Budget { maps: 4, sharpness: 1.0, live: 6, points: 20_000, matrices: 2, others: 4, rows: 100, folds: 30, data: 50_000, wells: 20_000, parts: 40 },
+    Budget { maps: 2, sharpness: 1.0, live: 6, points: 10_000, matrices: 2, others: 4, rows: 100, folds: 20, data: 20_000, wells: 10_000, parts: 30 },
+    Budget { maps: 1, sharpness: 1.0, live: 3, points: 5000, matrices: 1, others: 2, rows: 60, folds: 12, data: 10_000, wells: 5000, parts: 20 },
+    Budget { maps: 0, sharpness: 1.0, live: 0, points: 0, matrices: 0, others: 0, rows: 40, folds: 6, data: 0, wells: 0, parts: 10 },
+    Budget { maps: 0, sharpness: 1.0, live: 0, points: 0, matrices: 0, others: 0, rows: 10, folds: 0, data: 0, wells: 0, parts: 0 },
 ];
 
 /// Models side by side in the breakdown tables, and in large figures at the top.
@@ -80,7 +85,7 @@ const BREAKDOWN_MODELS: usize = 4;
 pub struct Extras<'a> {
     /// Cards of the kinds that the suite uses, for the methods section.
     pub cards: &'a [Card],
-    /// What changed since a baseline; without it the page has no such section.
+    /// What changed since a baseline; without it the page says how to name one.
     pub changes: Option<&'a Changes>,
     /// Tables of a metric suite on embeddings; without any the page has no such section.
     pub metric_suite: &'a [Table],
@@ -89,7 +94,7 @@ pub struct Extras<'a> {
 /// What changed since a baseline, in words and tables.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// Run id of the baseline.
+    /// Which run, or runs, the baseline is, in words.
     pub baseline: String,
     /// What changed, one sentence each; the first says whether a gate failed.
     pub sentences: Vec<String>,
@@ -173,6 +178,10 @@ fn values(
         bars => of_kind(Kind::GScores, budget.others.max(1)),
         results => results(view, headline, budget),
         changes => extras.changes.map(|c| changes(c, budget)),
+        aggregate => of_kind(Kind::Aggregate, 1),
+        trade_off => of_kind(Kind::TradeOff, 1),
+        bare_totals => crate::standing::first(view).is_none() && !record.embedding_totals.is_empty(),
+        plates => plates::section(view, drawn, budget),
         trained => trained,
         retrieval => tables(&table::retrieval(view)),
         paper_tables => tables(&paper_tables(view)),
@@ -245,6 +254,7 @@ fn data(view: &View<'_>, figures: &[Figure], budget: Budget) -> String {
         "run": text::shorten(&view.record.run_id, 200),
         "behind": behind,
         "maps": maps::points(view, budget),
+        "plates": plates::wells(view, budget),
     });
     all.to_string()
         .chars()
@@ -296,7 +306,7 @@ fn large(view: &View<'_>, headline: &Headline<'_>) -> Vec<Value> {
 
 fn changes(changes: &Changes, budget: Budget) -> Value {
     context! {
-        baseline => text::name(&changes.baseline),
+        baseline => text::reason(&changes.baseline),
         sentences => changes.sentences.iter().take(50).map(|s| text::shorten(s, 1000)).collect::<Vec<_>>(),
         tables => grid::tables(&changes.tables, budget.rows),
     }

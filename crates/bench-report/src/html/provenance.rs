@@ -119,6 +119,12 @@ pub(super) fn downloads(view: &View<'_>, figures: &[Figure], tables: &[Table]) -
         link("summary.md", "the summary as Markdown"),
         link("junit.xml", "control rules as test cases"),
     ];
+    let has_parts = view.record.embedding_scores.iter().any(|score| !score.parts.is_empty());
+    main.extend(
+        has_parts.then(|| link("tables/embedding-parts.csv", "embedding metrics by label, compound, source, pair")),
+    );
+    let has_wells = crate::plates::plates(view).is_ok() && !crate::plates::outcomes(view).is_empty();
+    main.extend(has_wells.then(|| link("tables/wells.csv", "every tested well with its counts")));
     // Written before the page is; their names come from a run, so only plain ones are linked.
     let listed = view.record.outputs.iter().map(|o| o.path.as_str());
     let of_run = listed.filter(|p| {

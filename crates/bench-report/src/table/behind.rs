@@ -5,7 +5,9 @@
 
 use bench_core::record::Confusion;
 
-use super::{Cell, Shape, Table, batch_probes, confounding, g_scores, or_missing, transfer};
+use super::{
+    Cell, Shape, Table, batch_probes, by_position, circles, confounding, embedding, g_scores, or_missing, transfer,
+};
 use crate::figure::{Figure, Kind};
 use crate::view::{self, View};
 
@@ -21,6 +23,9 @@ pub(crate) fn behind(view: &View<'_>, figure: &Figure) -> Option<Table> {
         }
         (Kind::BatchProbes, (_, Some(probe))) => only(batch_probes(view), &[("probe", probe)]),
         (Kind::Confounding, _) => confounding(view),
+        (Kind::Aggregate, _) => circles(view),
+        (Kind::TradeOff, _) => embedding(view).into_iter().find(|table| table.id == "embedding-totals")?,
+        (Kind::Plates, _) => by_position(view),
         (Kind::Confusion, (Some(protocol), Some(probe))) => {
             let (model, split) = (model_of(view, figure)?, figure.split.as_deref()?);
             let found = view.record.confusion.iter().find(|c| {

@@ -77,7 +77,7 @@ pub(crate) fn leaderboard(view: &View<'_>, protocol: &str, probe: &str) -> Table
 }
 
 /// Best and worst rank of each interval.
-fn shared_ranks(ends: &[(f64, f64)]) -> Vec<(usize, usize)> {
+pub(crate) fn shared_ranks(ends: &[(f64, f64)]) -> Vec<(usize, usize)> {
     ends.iter()
         .map(|(low, high)| {
             let above = ends.iter().filter(|(l, _)| l > high).count();
@@ -87,7 +87,8 @@ fn shared_ranks(ends: &[(f64, f64)]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-fn span(best: usize, worst: usize) -> String {
+/// `2`, or `1–3` where places cannot be told apart.
+pub(crate) fn span(best: usize, worst: usize) -> String {
     if best == worst { best.to_string() } else { format!("{best}–{worst}") }
 }
 

@@ -10,12 +10,14 @@ use crate::{Artifact, number, text};
 
 mod behind;
 mod build;
+mod compounds;
 mod control_curve;
 mod details;
 mod embedding;
 mod gaps;
 mod leaderboard;
 mod paper;
+mod plates;
 mod seeds;
 mod write;
 
@@ -23,11 +25,13 @@ pub(crate) use write::push_record;
 
 pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
+pub(crate) use compounds::compounds;
 pub(crate) use control_curve::given;
-pub(crate) use embedding::embedding;
+pub(crate) use embedding::{circles, embedding, parts};
 pub(crate) use gaps::gaps;
-pub(crate) use leaderboard::leaderboard;
+pub(crate) use leaderboard::{leaderboard, shared_ranks, span};
 pub(crate) use paper::{generalisation, paper_models, retrieval, training, watkinson2023};
+pub(crate) use plates::{by_edge, by_plate, by_position, wells};
 pub(crate) use seeds::over_seeds;
 
 pub(crate) use details::{
@@ -194,6 +198,7 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Table> {
     }
     tables.extend([per_class(view), per_group(view), transfer(view), batch_probes(view)]);
     tables.extend(given(view));
+    tables.extend([compounds(view, usize::MAX), by_edge(view), by_position(view), by_plate(view, usize::MAX)]);
     tables.extend(embedding(view));
     tables.extend([
         confounding(view),

@@ -199,6 +199,7 @@ fn the_page_answers_first_and_keeps_its_order() {
         "headline",
         "ladder",
         "results",
+        "changes",
         "breakdown",
         "origin",
         "maps",
@@ -235,7 +236,8 @@ fn the_page_answers_first_and_keeps_its_order() {
 fn sections_without_content_are_left_out_and_appear_with_it() {
     let record = fake::record(100);
     let page = html(&record).expect("html");
-    for id in ["changes", "retrieval", "training", "metrics"] {
+    assert!(page.contains("This page was made without a baseline") && page.contains("--baseline BASE"));
+    for id in ["retrieval", "training", "metrics", "plates"] {
         assert!(!page.contains(&format!("id=\"{id}\"")) && !page.contains(&format!("href=\"#{id}\"")), "{id}");
     }
     let table = |id: &str| Table {

@@ -348,6 +348,7 @@ mod tests {
             cluster_of_unit: (0..wells).map(|well| well / 5).collect(),
             tests: vec![tested("random"), tested("not-same-source")],
             cells: vec![cell(0), cell(1)],
+            ..UnitOutcomes::default()
         };
         side
     }

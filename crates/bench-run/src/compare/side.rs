@@ -1,11 +1,12 @@
 //! One run, reduced to what a comparison needs of it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bench_core::RunRecord;
 use bench_core::compared::RunName;
 use bench_core::history::{HISTORY_VERSION, HistoryRun, HistoryValue};
-use bench_core::record::{ModelKind, SuiteInfo};
+use bench_core::record::{ModelKind, SuiteInfo, UnitOutcomes};
 
 use super::predictions;
 use crate::suite::GateSettings;
@@ -112,7 +113,8 @@ pub fn reduce(record: &RunRecord) -> HistoryRun {
         models: record.models.iter().filter(|m| m.kind == ModelKind::Model).map(|m| m.name.clone()).collect(),
         values: values.collect(),
         gates,
-        outcomes: record.outcomes.clone(),
+        // A history compares wells by their names; what they are stays in the record.
+        outcomes: UnitOutcomes { factors: BTreeMap::new(), ..record.outcomes.clone() },
         ..HistoryRun::default()
     }
 }

@@ -23,6 +23,8 @@ use edit::Edit;
 pub enum Kind {
     /// A metric of predictions.
     Metric,
+    /// A metric of the embeddings themselves.
+    EmbeddingMetric,
     /// A split rule.
     Split,
     /// A control embedding.
@@ -38,8 +40,9 @@ pub enum Kind {
 }
 
 /// All kinds by name.
-pub const KINDS: [(&str, Kind); 7] = [
+pub const KINDS: [(&str, Kind); 8] = [
     ("metric", Kind::Metric),
+    ("embedding-metric", Kind::EmbeddingMetric),
     ("split", Kind::Split),
     ("control", Kind::Control),
     ("correction", Kind::Correction),
@@ -168,8 +171,8 @@ fn taken(kind: Kind, id: &str) -> bool {
         Kind::Split => bench_eval::split::find(id, &[]).is_ok(),
         Kind::Control => bench_eval::control::lookup(id).is_ok(),
         Kind::Suite => crate::suite::embedded::text(id).is_some(),
-        // Where these are, registering finds a module of the name and the file is not overwritten.
-        Kind::Correction => false,
+        Kind::EmbeddingMetric => bench_eval::embedding::lookup(id).is_ok(),
+        Kind::Correction => bench_correct::registry::lookup(id).is_ok(),
         #[cfg(feature = "train")]
         Kind::Loss => bench_models::losses::lookup(id).is_ok(),
         #[cfg(feature = "train")]
@@ -194,6 +197,13 @@ fn plan(kind: Kind, names: &Names<'_>) -> (String, String, Vec<Edit>, String) {
             ];
             let path = format!("crates/bench-eval/src/metric/{module}.rs");
             (path, names.fill(include_str!("templates/metric.rs")), edits, test("bench-eval"))
+        }
+        Kind::EmbeddingMetric => {
+            let file = "crates/bench-eval/src/embedding/batch/mod.rs";
+            let item = Edit::item(file, "pub static METRICS", format!("    &{module}::{name},"));
+            let path = format!("crates/bench-eval/src/embedding/batch/{module}.rs");
+            let text = names.fill(include_str!("templates/embedding_metric.rs"));
+            (path, text, vec![Edit::module(file, module), item], test("bench-eval"))
         }
         Kind::Split => {
             let file = "crates/bench-eval/src/split/mod.rs";

@@ -11,6 +11,9 @@ fn checkout() -> tempfile::TempDir {
         "crates/bench-eval/src/metric/mod.rs",
         "crates/bench-eval/src/split/mod.rs",
         "crates/bench-eval/src/control/mod.rs",
+        "crates/bench-eval/src/embedding/batch/mod.rs",
+        "crates/bench-correct/src/lib.rs",
+        "crates/bench-correct/src/registry.rs",
         "crates/bench-models/src/losses/mod.rs",
     ] {
         let to = folder.path().join(file);
@@ -28,6 +31,7 @@ fn a_new_kind_is_registered_where_the_others_are() {
         (Kind::Metric, "metric", "MyKind"),
         (Kind::Split, "split", "MyKind"),
         (Kind::Control, "control", "MyKind"),
+        (Kind::EmbeddingMetric, "embedding/batch", "MyKind"),
         (Kind::Loss, "losses", "build"),
     ] {
         let krate = if kind == Kind::Loss { "bench-models" } else { "bench-eval" };
@@ -48,6 +52,13 @@ fn a_new_kind_is_registered_where_the_others_are() {
         let again = start(kind, "my-kind", folder.path(), false).expect_err("there already");
         assert!(again.to_string().contains("there already"), "{again}");
     }
+    let started = start(Kind::Correction, "my-kind", folder.path(), true).expect("started");
+    assert!(started.file.ends_with("crates/bench-correct/src/my_kind.rs") && started.file.is_file());
+    assert!(read("crates/bench-correct/src/lib.rs").contains("\nmod my_kind;\n"));
+    let kinds = bench_correct::registry::KINDS.len() + 1;
+    let registry = read("crates/bench-correct/src/registry.rs");
+    assert!(registry.contains(&format!("pub static KINDS: [Kind; {kinds}] = kinds![")), "{registry}");
+    assert!(registry.contains("\n    my_kind,\n];"), "{registry}");
     let metrics = read("crates/bench-eval/src/metric/mod.rs");
     let n = bench_eval::metric::CARDS.len() + 1;
     assert!(metrics.contains(&format!("pub static CARDS: [&Card; {n}] = [")), "{metrics}");
@@ -74,9 +85,14 @@ fn ids_that_are_none_or_are_taken_are_refused() {
         let error = start(Kind::Metric, id, folder.path(), false).expect_err(id);
         assert!(error.to_string().contains("no id"), "{error}");
     }
-    for (kind, id) in
-        [(Kind::Metric, "accuracy"), (Kind::Split, "random"), (Kind::Control, "noise"), (Kind::Suite, "smoke")]
-    {
+    for (kind, id) in [
+        (Kind::Metric, "accuracy"),
+        (Kind::EmbeddingMetric, "bras"),
+        (Kind::Correction, "combat"),
+        (Kind::Split, "random"),
+        (Kind::Control, "noise"),
+        (Kind::Suite, "smoke"),
+    ] {
         let error = start(kind, id, folder.path(), false).expect_err(id);
         assert!(error.to_string().contains("already"), "{error}");
     }

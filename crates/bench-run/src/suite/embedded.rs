@@ -1,9 +1,10 @@
 //! The suites that ship with the program.
 
 /// Id and text of every embedded suite.
-const SUITES: [(&str, &str); 5] = [
+const SUITES: [(&str, &str); 6] = [
     ("target2", include_str!("../../../../benchmarks/target2.toml")),
     ("jump-moa", include_str!("../../../../benchmarks/jump-moa.toml")),
+    ("jump-moa-corrections", include_str!("../../../../benchmarks/jump-moa-corrections.toml")),
     ("cpg0016-medians", include_str!("../../../../benchmarks/cpg0016-medians.toml")),
     ("smoke", include_str!("../../../../benchmarks/smoke.toml")),
     ("generic", include_str!("../../../../benchmarks/generic.toml")),

@@ -30,9 +30,23 @@ pub(super) fn upper_tail(x: f64, degrees: usize) -> f64 {
     tail.min(1.0)
 }
 
+/// The largest x, to the last bit but a few, with `P(X > x) >= level`.
+pub(super) fn critical(level: f64, degrees: usize) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while upper_tail(high, degrees) >= level {
+        high *= 2.0;
+    }
+    // Sixty halvings leave the spacing of numbers.
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if upper_tail(middle, degrees) >= level { low = middle } else { high = middle }
+    }
+    low
+}
+
 #[cfg(test)]
 mod tests {
-    use super::upper_tail;
+    use super::{critical, upper_tail};
     use crate::embedding::testing;
 
     #[test]
@@ -41,6 +55,16 @@ mod tests {
             let [x, degrees, expected] = [0, 1, 2].map(|at| case[at].as_f64().unwrap());
             let got = upper_tail(x, degrees as usize);
             assert!((got - expected).abs() <= 1e-12 * expected.max(1e-3), "{x} {degrees}: {got} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_critical_value_has_its_level() {
+        for degrees in [1, 2, 5, 12, 140] {
+            for level in [0.05, 0.5] {
+                let x = critical(level, degrees);
+                assert!((upper_tail(x, degrees) - level).abs() < 1e-12, "{degrees} {level}");
+            }
         }
     }
 }

@@ -28,8 +28,10 @@
 use bench_core::{Card, Factor, Matrix};
 use faer::linalg::solvers::Solve;
 use faer::{Col, Mat};
+use rayon::prelude::*;
 
 use super::shared::{at_least_two, level_sums, present};
+use crate::embedding::biology::support::columns::digest;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
 
 /// Its card.
@@ -66,7 +68,16 @@ impl EmbeddingMetric for VarianceComponents {
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         at_least_two(roles.unit, roles.unit_name)?;
         let factors = factors(roles)?;
-        let components = components(space.treated, &factors.iter().map(|factor| factor.1).collect::<Vec<_>>())?;
+        let matrix = space.treated;
+        let moments = space.remember("components/moments", || Moments::new(matrix));
+        // A permutation of one factor leaves the others as they are.
+        let explained = |factor: &Factor| {
+            let key = format!("components/{:016x}", digest([factor.codes.as_slice()]));
+            *space.remember(&key, || between(matrix, factor, &moments))
+        };
+        let between: Vec<f64> = factors.iter().map(|factor| explained(factor.1)).collect();
+        let factors_alone: Vec<&Factor> = factors.iter().map(|factor| factor.1).collect();
+        let components = components(&factors_alone, &between, moments.square)?;
         let total: f64 = components.iter().sum();
         if total <= 0.0 {
             return Err("the embedding has no variance".to_owned());
@@ -115,20 +126,48 @@ fn crossed(a: &Factor, b: &Factor) -> Vec<((u32, u32), f64)> {
     pairs.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as f64)).collect()
 }
 
-/// Components of the factors, then the residual; negative ones are zero.
+/// Column means, and the sum of squares about them.
+pub(super) struct Moments {
+    mean: Vec<f64>,
+    pub(super) square: f64,
+}
+
+impl Moments {
+    pub(super) fn new(matrix: &Matrix) -> Self {
+        let n = matrix.rows();
+        let grand = level_sums(matrix, &vec![0; n], 1);
+        let mean: Vec<f64> = grand.iter().map(|sum| sum / n as f64).collect();
+        // Rows less the grand mean: the terms of the mean cancel, which they would not do well in floating point.
+        let squares: Vec<f64> = (0..n)
+            .into_par_iter()
+            .with_min_len(256)
+            .map(|row| matrix.row(row).iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2)).sum())
+            .collect();
+        Self { mean, square: squares.iter().sum() }
+    }
+}
+
+/// Sum of squares between the levels of a factor.
+pub(super) fn between(matrix: &Matrix, factor: &Factor, moments: &Moments) -> f64 {
+    let counts = factor.counts();
+    let sums = level_sums(matrix, &factor.codes, counts.len());
+    sums.chunks_exact(matrix.cols())
+        .zip(&counts)
+        .filter(|(_, rows)| **rows > 0)
+        .map(|(sum, &rows)| {
+            let rows = rows as f64;
+            sum.iter().zip(&moments.mean).map(|(sum, mean)| (sum - rows * mean).powi(2)).sum::<f64>() / rows
+        })
+        .sum()
+}
+
+/// Components of the factors, then the residual; negative ones are zero. `between` are the sums of squares between the
+/// levels of each factor, `square` that about the mean.
 ///
 /// # Errors
 /// The factors cannot be told apart.
-pub(super) fn components(matrix: &Matrix, factors: &[&Factor]) -> Result<Vec<f64>, String> {
-    let (n, d, count) = (matrix.rows(), matrix.cols(), factors.len());
-    let whole = vec![0; n];
-    let grand = level_sums(matrix, &whole, 1);
-    let mean: Vec<f64> = grand.iter().map(|sum| sum / n as f64).collect();
-    // Rows less the grand mean: the terms of the mean cancel, which they would not do well in floating point.
-    let mut square = 0.0;
-    for row in 0..n {
-        square += matrix.row(row).iter().zip(&mean).map(|(&x, mean)| (f64::from(x) - mean).powi(2)).sum::<f64>();
-    }
+pub(super) fn components(factors: &[&Factor], between: &[f64], square: f64) -> Result<Vec<f64>, String> {
+    let (n, count) = (factors[0].len(), factors.len());
     // Unknowns: components of the factors, then of the rows. Equations: E[T_f - T_grand], E[sum of squares - T_grand].
     let mut system = Mat::<f64>::zeros(count + 1, count + 1);
     let mut right = Col::<f64>::zeros(count + 1);
@@ -136,16 +175,7 @@ pub(super) fn components(matrix: &Matrix, factors: &[&Factor]) -> Result<Vec<f64
         |factor: &Factor| factor.counts().iter().map(|&rows| (rows as f64).powi(2)).sum::<f64>() / n as f64;
     for (at, factor) in factors.iter().enumerate() {
         let counts = factor.counts();
-        let sums = level_sums(matrix, &factor.codes, counts.len());
-        right[at] = sums
-            .chunks_exact(d)
-            .zip(&counts)
-            .filter(|(_, rows)| **rows > 0)
-            .map(|(sum, &rows)| {
-                let rows = rows as f64;
-                sum.iter().zip(&mean).map(|(sum, mean)| (sum - rows * mean).powi(2)).sum::<f64>() / rows
-            })
-            .sum();
+        right[at] = between[at];
         for (of, other) in factors.iter().enumerate() {
             let shared: f64 =
                 crossed(factor, other).iter().map(|((g, _), rows)| rows * rows / counts[*g as usize] as f64).sum();

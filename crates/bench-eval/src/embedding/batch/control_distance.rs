@@ -30,7 +30,7 @@ use bench_core::{Card, Seed};
 use faer::Mat;
 
 use super::shared::ControlSample;
-use super::unit_pairs::mean_over_pairs;
+use super::unit_pairs::{Units, mean_over_pairs};
 use crate::embedding::pairs::products;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Side, Space};
 
@@ -135,49 +135,99 @@ impl EmbeddingMetric for ControlDistance {
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let sample = space.control_sample(roles.controls)?;
-        let variance = total_variance(sample, space.controls.cols());
-        if variance <= 0.0 {
+        if sample.variance <= 0.0 {
             return Err("the negative controls have no spread".to_owned());
         }
-        let d = space.controls.cols();
         match self {
-            Self::Energy => mean_over_pairs(space, roles, energy),
+            Self::Energy => mean_over_pairs(space, roles, |sample, units| {
+                let means = Means::new(&sample.distance, units, sample.rows.len());
+                move |a, b| energy(&means, a, b)
+            }),
             Self::Mmd => {
-                let median = median_distance(sample);
-                if median <= 0.0 {
-                    return Err("more than half of the negative controls are the same".to_owned());
-                }
-                mean_over_pairs(space, roles, |sample, a, b| discrepancy(sample, a, b, median))
+                let kernel = sample.kernel(|| kernel(sample));
+                let kernel = kernel.ok_or("more than half of the negative controls are the same")?;
+                mean_over_pairs(space, roles, |sample, units| {
+                    let means = Means::new(kernel, units, sample.rows.len());
+                    move |a, b| discrepancy(&means, a, b)
+                })
             }
             Self::Sliced => {
-                let projections = projections(sample, d);
-                mean_over_pairs(space, roles, |_, a, b| sliced(&projections, a, b))
+                let projections = sample.projections(|| projections(sample, space.controls.cols()));
+                mean_over_pairs(space, roles, |sample, units| {
+                    let sorted = by_unit(projections, units, sample.rows.len());
+                    move |a, b| sorted.iter().map(|of| wasserstein(&of[a], &of[b])).sum::<f64>() / sorted.len() as f64
+                })
             }
-            Self::Frechet => mean_over_pairs(space, roles, |sample, a, b| frechet(sample, a, b, d) / variance),
+            Self::Frechet => {
+                let (products, m) = (sample.products(), sample.rows.len());
+                mean_over_pairs(space, roles, |_, units| {
+                    let units = units.to_vec();
+                    move |a: usize, b: usize| frechet(products, m, &units[a].1, &units[b].1) / sample.variance
+                })
+            }
         }
     }
 }
 
-/// Mean of a function of the distances between two sets of places.
-fn mean_between(sample: &ControlSample, a: &[usize], b: &[usize], f: impl Fn(f64) -> f64) -> f64 {
-    let sum: f64 = a.iter().flat_map(|&i| b.iter().map(move |&j| (i, j))).map(|(i, j)| f(sample.between(i, j))).sum();
-    sum / (a.len() * b.len()) as f64
+/// Means of a table of all pairs of places between units.
+struct Means {
+    units: usize,
+    /// Places of each unit.
+    size: Vec<f64>,
+    /// `[units, units]`.
+    mean: Vec<f64>,
 }
 
-fn energy(sample: &ControlSample, a: &[usize], b: &[usize]) -> f64 {
-    let between = mean_between(sample, a, b, |d| d);
-    let within = mean_between(sample, a, a, |d| d) + mean_between(sample, b, b, |d| d);
+impl Means {
+    fn new(table: &[f32], units: &Units, m: usize) -> Self {
+        let count = units.len();
+        let mut unit_of = vec![usize::MAX; m];
+        for (unit, (_, places)) in units.iter().enumerate() {
+            places.iter().for_each(|&place| unit_of[place] = unit);
+        }
+        let size: Vec<f64> = units.iter().map(|(_, places)| places.len() as f64).collect();
+        let mut mean = Vec::with_capacity(count * count);
+        for (_, places) in units {
+            let mut sums = vec![0.0; m];
+            for &place in places {
+                sums.iter_mut().zip(&table[place * m..(place + 1) * m]).for_each(|(sum, &x)| *sum += f64::from(x));
+            }
+            let mut to = vec![0.0; count];
+            for (&unit, sum) in unit_of.iter().zip(sums) {
+                if unit != usize::MAX {
+                    to[unit] += sum;
+                }
+            }
+            mean.extend(to.iter().zip(&size).map(|(sum, size)| sum / (size * places.len() as f64)));
+        }
+        Self { units: count, size, mean }
+    }
+
+    fn between(&self, a: usize, b: usize) -> f64 {
+        self.mean[a * self.units + b]
+    }
+}
+
+fn energy(mean: &Means, a: usize, b: usize) -> f64 {
+    let between = mean.between(a, b);
+    let within = mean.between(a, a) + mean.between(b, b);
     if between > 0.0 { (2.0 * between - within) / (2.0 * between) } else { 0.0 }
 }
 
-fn discrepancy(sample: &ControlSample, a: &[usize], b: &[usize], median: f64) -> f64 {
-    let kernel = |d: f64| (-d * d / (2.0 * median * median)).exp();
+fn discrepancy(mean: &Means, a: usize, b: usize) -> f64 {
     // The kernel of a row with itself is one; it does not count.
-    let within = |a: &[usize]| {
-        let n = a.len() as f64;
-        (mean_between(sample, a, a, kernel) * n * n - n) / (n * (n - 1.0))
+    let within = |unit: usize| {
+        let n = mean.size[unit];
+        (mean.between(unit, unit) * n * n - n) / (n * (n - 1.0))
     };
-    within(a) + within(b) - 2.0 * mean_between(sample, a, b, kernel)
+    within(a) + within(b) - 2.0 * mean.between(a, b)
+}
+
+/// Gaussian kernel of all pairs, as wide as the median distance; `None` if that is zero.
+fn kernel(sample: &ControlSample) -> Option<Vec<f32>> {
+    let median = median_distance(sample);
+    let of = |&distance: &f32| (-f64::from(distance).powi(2) / (2.0 * median * median)).exp() as f32;
+    (median > 0.0).then(|| sample.distance.iter().map(of).collect())
 }
 
 /// Median distance between different places of the sample.
@@ -191,13 +241,8 @@ fn median_distance(sample: &ControlSample) -> f64 {
     (f64::from(lower) + f64::from(upper)) / 2.0
 }
 
-/// Trace of the sample's covariance.
-fn total_variance(sample: &ControlSample, d: usize) -> f64 {
-    if d == 0 { 0.0 } else { sample.centred.iter().map(|x| x * x).sum::<f64>() / (sample.rows.len() - 1) as f64 }
-}
-
-/// Projections on seeded directions, each over its standard deviation; `[directions][places]`.
-fn projections(sample: &ControlSample, d: usize) -> Vec<Vec<f64>> {
+/// Projections on seeded directions, each over its standard deviation, with their places; ascending.
+fn projections(sample: &ControlSample, d: usize) -> Vec<Vec<(f64, u32)>> {
     let mut stream = Seed(0).derive("sliced-wasserstein", 0).stream();
     let directions: Vec<f64> = (0..DIRECTIONS * d).map(|_| stream.normal()).collect();
     let m = sample.rows.len();
@@ -205,19 +250,30 @@ fn projections(sample: &ControlSample, d: usize) -> Vec<Vec<f64>> {
     products(&directions, &sample.centred, d, &mut all);
     let scaled = |values: &[f64]| {
         let sd = (values.iter().map(|x| x * x).sum::<f64>() / (m - 1) as f64).sqrt();
-        values.iter().map(|x| if sd > 0.0 { x / sd } else { 0.0 }).collect()
+        let mut places: Vec<(f64, u32)> =
+            values.iter().zip(0..).map(|(x, place)| (if sd > 0.0 { x / sd } else { 0.0 }, place)).collect();
+        places.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        places
     };
     all.chunks_exact(m).map(scaled).collect()
 }
 
-fn sliced(projections: &[Vec<f64>], a: &[usize], b: &[usize]) -> f64 {
-    let sorted = |values: &[f64], places: &[usize]| {
-        let mut chosen: Vec<f64> = places.iter().map(|&place| values[place]).collect();
-        chosen.sort_unstable_by(f64::total_cmp);
-        chosen
+/// Projections of every unit, ascending; `[directions][units]`.
+fn by_unit(projections: &[Vec<(f64, u32)>], units: &Units, m: usize) -> Vec<Vec<Vec<f64>>> {
+    let mut unit_of = vec![usize::MAX; m];
+    for (unit, (_, places)) in units.iter().enumerate() {
+        places.iter().for_each(|&place| unit_of[place] = unit);
+    }
+    let divide = |sorted: &Vec<(f64, u32)>| {
+        let mut of: Vec<Vec<f64>> = units.iter().map(|(_, places)| Vec::with_capacity(places.len())).collect();
+        for &(value, place) in sorted {
+            if let Some(of) = of.get_mut(unit_of[place as usize]) {
+                of.push(value);
+            }
+        }
+        of
     };
-    let sum: f64 = projections.iter().map(|values| wasserstein(&sorted(values, a), &sorted(values, b))).sum();
-    sum / projections.len() as f64
+    projections.iter().map(divide).collect()
 }
 
 /// Wasserstein-1 distance of two sorted samples: the area between their distribution functions.
@@ -241,30 +297,30 @@ fn wasserstein(a: &[f64], b: &[f64]) -> f64 {
     area
 }
 
-/// Fréchet distance of the normal distributions fitted to two sets of places.
-fn frechet(sample: &ControlSample, a: &[usize], b: &[usize], d: usize) -> f64 {
-    let centre = |places: &[usize]| {
-        let mut mean = vec![0.0; d];
-        for &place in places {
-            for (mean, x) in mean.iter_mut().zip(&sample.centred[place * d..(place + 1) * d]) {
-                *mean += x / places.len() as f64;
-            }
+/// Fréchet distance of the normal distributions fitted to two sets of places, from the products of all `m` places.
+fn frechet(products: &[f64], m: usize, a: &[usize], b: &[usize]) -> f64 {
+    // Products of one set with another, and their means over rows, columns and all.
+    let block = |a: &[usize], b: &[usize]| {
+        let values: Vec<f64> = a.iter().flat_map(|&i| b.iter().map(move |&j| products[i * m + j])).collect();
+        let rows: Vec<f64> = values.chunks_exact(b.len()).map(|row| row.iter().sum::<f64>() / b.len() as f64).collect();
+        let mut columns = vec![0.0; b.len()];
+        for row in values.chunks_exact(b.len()) {
+            columns.iter_mut().zip(row).for_each(|(column, x)| *column += x / a.len() as f64);
         }
-        let mut rows = Vec::with_capacity(places.len() * d);
-        for &place in places {
-            rows.extend(sample.centred[place * d..(place + 1) * d].iter().zip(&mean).map(|(x, mean)| x - mean));
-        }
-        (mean, rows)
+        let all = rows.iter().sum::<f64>() / a.len() as f64;
+        (values, rows, columns, all)
     };
-    let ((mean_a, rows_a), (mean_b, rows_b)) = (centre(a), centre(b));
-    let shift: f64 = mean_a.iter().zip(&mean_b).map(|(a, b)| (a - b).powi(2)).sum();
-    let trace = |rows: &[f64], n: usize| rows.iter().map(|x| x * x).sum::<f64>() / (n - 1) as f64;
-    let mut cross = vec![0.0; a.len() * b.len()];
-    products(&rows_a, &rows_b, d, &mut cross);
-    let matrix = Mat::from_fn(a.len(), b.len(), |i, j| cross[i * b.len() + j]);
+    let ((own_a, _, _, mean_a), (own_b, _, _, mean_b)) = (block(a, a), block(b, b));
+    let (cross, rows, columns, mean) = block(a, b);
+    let shift = mean_a + mean_b - 2.0 * mean;
+    let trace = |own: &[f64], mean: f64, n: usize| {
+        ((0..n).map(|i| own[i * (n + 1)]).sum::<f64>() - n as f64 * mean) / (n - 1) as f64
+    };
+    // Rows less the mean of their set: the products are centred on both sides.
+    let matrix = Mat::from_fn(a.len(), b.len(), |i, j| cross[i * b.len() + j] - rows[i] - columns[j] + mean);
     let singular: f64 = matrix.singular_values().map_or(f64::NAN, |values| values.iter().sum());
     let scale = (((a.len() - 1) * (b.len() - 1)) as f64).sqrt();
-    (shift + trace(&rows_a, a.len()) + trace(&rows_b, b.len()) - 2.0 * singular / scale).max(0.0)
+    (shift + trace(&own_a, mean_a, a.len()) + trace(&own_b, mean_b, b.len()) - 2.0 * singular / scale).max(0.0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use bench_core::Matrix;
 use serde_json::Value;
 
 use super::METRICS;
-use super::components::components;
+use super::components::{Moments, between, components};
 use crate::embedding::testing::Input;
 use crate::embedding::{Measured, Space, lookup};
 
@@ -71,7 +71,10 @@ fn the_bisection_of_kbet_and_the_vote_of_robustness_choose_the_same_neighbourhoo
 fn variance_components_are_those_of_dense_traces() {
     for (name, input, values) in Input::all() {
         let plate = input.layout.plate.as_ref().unwrap();
-        let found = components(&input.matrix, &[&input.batch, plate, &input.label]).unwrap();
+        let moments = Moments::new(&input.matrix);
+        let factors = [&input.batch, plate, &input.label];
+        let between = factors.map(|factor| between(&input.matrix, factor, &moments));
+        let found = components(&factors, &between, moments.square).unwrap();
         let total: f64 = found.iter().sum();
         let expected: Vec<f64> =
             values["variance-components"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();

@@ -33,7 +33,7 @@ use bench_core::{Card, Factor};
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
-use super::chi_squared::upper_tail;
+use super::chi_squared::critical;
 use super::shared::{WITHIN_LABEL, at_least_two, present};
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Part, Roles, Side, Space, summary};
 
@@ -129,11 +129,10 @@ impl EmbeddingMetric for Kbet {
         }
         let graph = space.graph(Metric::Euclidean)?;
         let share = shares(roles.unit);
+        let test = Test::new(roles.unit, &share);
         let accepted = |k: usize| -> Vec<f64> {
-            (0..graph.n)
-                .into_par_iter()
-                .map(|row| accept(row, graph.neighbours(row)[..k - 1].iter().copied(), roles.unit, &share))
-                .collect()
+            let accept = |seen: &mut Vec<f64>, row: usize| test.accept(row, &graph.neighbours(row)[..k - 1], seen);
+            (0..graph.n).into_par_iter().map_init(Vec::new, accept).collect()
         };
         let (k, rows) = match self {
             Self::ScibMetrics => {
@@ -175,10 +174,11 @@ fn within_labels(space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, Strin
             for &row in &members {
                 share[roles.unit.code(row as usize)] += 1.0 / members.len() as f64;
             }
-            for &row in &members {
-                let others = graph.index[row as usize][..k].iter().copied();
-                rows[row as usize] = accept(row as usize, others, roles.unit, &share);
-            }
+            let test = Test::new(roles.unit, &share);
+            let accept =
+                |seen: &mut Vec<f64>, &row: &u32| test.accept(row as usize, &graph.index[row as usize][..k], seen);
+            let found: Vec<f64> = members.par_iter().map_init(Vec::new, accept).collect();
+            members.iter().zip(found).for_each(|(&row, accepted)| rows[row as usize] = accepted);
         }
     })?;
     if !any {
@@ -193,18 +193,31 @@ fn shares(unit: &Factor) -> Vec<f64> {
     unit.counts().iter().map(|&count| count as f64 / unit.len() as f64).collect()
 }
 
-/// 1 if the row and the others have the units in these shares, 0 if the test says no.
-fn accept(row: usize, others: impl Iterator<Item = u32>, unit: &Factor, share: &[f64]) -> f64 {
-    let mut seen = vec![0.0; share.len()];
-    seen[unit.code(row)] += 1.0;
-    let mut k = 1.0;
-    for other in others {
-        seen[unit.code(other as usize)] += 1.0;
-        k += 1.0;
+/// The test of neighbourhoods against the shares of some rows.
+struct Test<'a> {
+    unit: &'a Factor,
+    share: &'a [f64],
+    /// The largest statistic that is accepted.
+    most: f64,
+}
+
+impl<'a> Test<'a> {
+    fn new(unit: &'a Factor, share: &'a [f64]) -> Self {
+        let present = share.iter().filter(|share| **share > 0.0).count();
+        Self { unit, share, most: critical(LEVEL, present.saturating_sub(1).max(1)) }
     }
-    let present = || seen.iter().zip(share).filter(|(_, share)| **share > 0.0);
-    let statistic: f64 = present().map(|(seen, share)| (seen - k * share).powi(2) / (k * share)).sum();
-    f64::from(u8::from(upper_tail(statistic, present().count() - 1) >= LEVEL))
+
+    /// 1 if the row and the others have the units in the shares, 0 if the test says no. `seen` is a buffer.
+    fn accept(&self, row: usize, others: &[u32], seen: &mut Vec<f64>) -> f64 {
+        seen.clear();
+        seen.resize(self.share.len(), 0.0);
+        seen[self.unit.code(row)] += 1.0;
+        others.iter().for_each(|&other| seen[self.unit.code(other as usize)] += 1.0);
+        let k = (others.len() + 1) as f64;
+        let present = seen.iter().zip(self.share).filter(|(_, share)| **share > 0.0);
+        let statistic: f64 = present.map(|(seen, share)| (seen - k * share).powi(2) / (k * share)).sum();
+        f64::from(u8::from(statistic <= self.most))
+    }
 }
 
 /// The upper bound where the bisection of the R package ends.
@@ -252,8 +265,11 @@ mod tests {
         let names: Vec<&str> = (0..40).map(|row| if row % 2 == 0 { "a" } else { "b" }).collect();
         let unit = Factor::sorted(&names);
         let share = shares(&unit);
-        assert_eq!(accept(0, 1..10, &unit, &share), 1.0);
-        assert_eq!(accept(0, (1..20).map(|row| 2 * row), &unit, &share), 0.0);
+        let test = Test::new(&unit, &share);
+        let near: Vec<u32> = (1..10).collect();
+        let pure: Vec<u32> = (1..20).map(|row| 2 * row).collect();
+        assert_eq!(test.accept(0, &near, &mut Vec::new()), 1.0);
+        assert_eq!(test.accept(0, &pure, &mut Vec::new()), 0.0);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl LisiWeights {
     }
 
     /// LISI of every row for the levels of a factor.
-    pub(super) fn lisi(&self, unit: &Factor) -> Vec<f64> {
+    pub(in crate::embedding) fn lisi(&self, unit: &Factor) -> Vec<f64> {
         self.rows.par_iter().map_init(Vec::new, |shares, row| inverse_simpson(row, unit, shares)).collect()
     }
 }

@@ -74,3 +74,8 @@ pub static METRICS: [&dyn EmbeddingMetric; 26] = [
     &control_distance::ControlDistance::Sliced,
     &control_distance::ControlDistance::Frechet,
 ];
+
+/// What `bench new` writes; its test is to fail until it is filled in.
+#[cfg(test)]
+#[path = "../../../../bench-run/src/scaffold/templates/embedding_metric.rs"]
+pub mod template_embedding_metric;

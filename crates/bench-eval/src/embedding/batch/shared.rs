@@ -1,7 +1,7 @@
 //! What several metrics of this side share: principal components, neighbours within a label, neighbours on other
 //! plates, thinned controls. All of it depends on features and layout, not on what a permutation changes.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use bench_core::{Factor, Layout, Matrix, Seed};
 use bench_geometry::neighbours::{self, Metric, Part, Question, round_cosine};
@@ -9,7 +9,7 @@ use bench_geometry::pca::{Method, Pca};
 use rayon::prelude::*;
 
 use super::lisi::{self, PERPLEXITY};
-use crate::embedding::pairs::Pairs;
+use crate::embedding::pairs::{Pairs, products};
 
 /// Components that scib regresses.
 const COMPONENTS: usize = 50;
@@ -254,7 +254,8 @@ fn runs(matrix: &Matrix, row: usize, others: &[u32]) -> Vec<(u8, u8)> {
     runs
 }
 
-/// Negative controls, at most [`CONTROL_ROWS`] of them, and the distances of all pairs.
+/// Negative controls, at most [`CONTROL_ROWS`] of them, and the distances of all pairs. What else depends on the rows
+/// alone is made when first asked for, so that exchanging their units costs sums of it.
 pub(in crate::embedding) struct ControlSample {
     /// Rows of the control matrix, ascending.
     pub(super) rows: Vec<u32>,
@@ -262,6 +263,11 @@ pub(in crate::embedding) struct ControlSample {
     pub(super) distance: Vec<f32>,
     /// The rows less their mean, `[m, d]`, in `f64`.
     pub(super) centred: Vec<f64>,
+    /// Trace of the rows' covariance.
+    pub(super) variance: f64,
+    kernel: OnceLock<Option<Vec<f32>>>,
+    products: OnceLock<Vec<f64>>,
+    projections: OnceLock<Vec<Vec<(f64, u32)>>>,
 }
 
 impl ControlSample {
@@ -287,7 +293,41 @@ impl ControlSample {
         rows.sort_unstable();
         let pairs = Pairs::new(controls, &rows);
         let distance = pairs.for_each_row(|_, squared| squared.iter().map(|&x| x.sqrt() as f32).collect::<Vec<f32>>());
-        Ok(Self { rows, distance: distance.concat(), centred: pairs.into_data() })
+        let centred = pairs.into_data();
+        let variance = if controls.cols() == 0 {
+            0.0
+        } else {
+            centred.iter().map(|x| x * x).sum::<f64>() / (rows.len() - 1) as f64
+        };
+        Ok(Self {
+            rows,
+            distance: distance.concat(),
+            centred,
+            variance,
+            kernel: OnceLock::new(),
+            products: OnceLock::new(),
+            projections: OnceLock::new(),
+        })
+    }
+
+    /// Gaussian kernel of all pairs, `[m, m]`, made by `make`; `None` if it is not defined.
+    pub(super) fn kernel(&self, make: impl FnOnce() -> Option<Vec<f32>>) -> Option<&[f32]> {
+        self.kernel.get_or_init(make).as_deref()
+    }
+
+    /// Products of all pairs of centred rows, `[m, m]`.
+    pub(super) fn products(&self) -> &[f64] {
+        self.products.get_or_init(|| {
+            let m = self.rows.len();
+            let mut all = vec![0.0; m * m];
+            products(&self.centred, &self.centred, self.centred.len() / m, &mut all);
+            all
+        })
+    }
+
+    /// Projections on directions with the places they belong to, ascending, made by `make`; `[directions][m]`.
+    pub(super) fn projections(&self, make: impl FnOnce() -> Vec<Vec<(f64, u32)>>) -> &[Vec<(f64, u32)>] {
+        self.projections.get_or_init(make)
     }
 
     /// Places in the sample of each level of a unit; levels with fewer than `least` places are left out.
@@ -297,10 +337,5 @@ impl ControlSample {
             places[unit.code(row as usize)].push(place);
         }
         places.into_iter().enumerate().filter(|(_, places)| places.len() >= least).collect()
-    }
-
-    /// Distance between two places.
-    pub(super) fn between(&self, a: usize, b: usize) -> f64 {
-        f64::from(self.distance[a * self.rows.len() + b])
     }
 }

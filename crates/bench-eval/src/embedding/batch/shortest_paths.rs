@@ -16,12 +16,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use bench_geometry::neighbours::Metric;
 use bench_geometry::umap::fuzzy::FuzzyGraph;
 use rayon::prelude::*;
 
 use crate::embedding::Space;
+use crate::embedding::biology::label::clusters::connectivities;
 
 /// Neighbours of scib's fuzzy graph, the row itself counted.
 pub(super) const FUZZY_NEIGHBOURS: usize = 15;
@@ -76,13 +78,13 @@ impl Reached {
     }
 }
 
-/// The fuzzy graph of scanpy's `neighbors`.
-pub(super) fn fuzzy_graph(space: &Space<'_>, of: Fuzzy) -> Result<FuzzyGraph, String> {
+/// The fuzzy graph of scanpy's `neighbors`, the one that Leiden runs on.
+pub(super) fn fuzzy_graph(space: &Space<'_>, of: Fuzzy) -> Result<Arc<FuzzyGraph>, String> {
     let (graph, neighbours) = (space.graph(of.metric())?, of.neighbours());
     if graph.k + 1 < neighbours {
         return Err(format!("{} rows are too few for a graph of {neighbours} neighbours", graph.n));
     }
-    Ok(FuzzyGraph::new(graph, neighbours))
+    connectivities(space, of)
 }
 
 /// A row and its cost; the cheapest, then lowest, is the greatest.

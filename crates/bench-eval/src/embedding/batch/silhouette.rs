@@ -9,14 +9,18 @@
 //!
 //! # Why
 //! The closed form costs `n d B` multiplications instead of `n^2 d`. Euclidean distances have none; there the pairs
-//! within a label are met block by block.
+//! within a label are met tile by tile ([`distance_sums`]).
 
 use bench_core::Factor;
 use rayon::prelude::*;
 
-use super::shared::{at_least_two, dot, level_sums};
-use crate::embedding::pairs::Pairs;
+use super::shared::{at_least_two, level_sums};
+use crate::embedding::biology::support::product::{dot, products};
+use crate::embedding::distance_sums::distance_sums;
 use crate::embedding::{MeanOver, Measured, Roles, Space, summary};
+
+/// Rows of a task.
+const ROWS: usize = 128;
 
 /// Distances below this are zero: unit rows are `f32`.
 const NOTHING: f64 = 1e-9;
@@ -67,30 +71,33 @@ fn cosine(space: &Space<'_>, members: &[u32], unit: &Factor, between: Between) -
     let points = space.unit_rows().take(members);
     let (d, counts) = (points.cols(), unit.counts());
     let sums = level_sums(&points, &unit.codes, counts.len());
-    (0..members.len())
-        .into_par_iter()
-        .with_min_len(64)
-        .map(|i| {
-            let row = points.row(i);
-            let own_square: f64 = row.iter().map(|&x| f64::from(x).powi(2)).sum();
-            let mut distance: Vec<f64> =
-                counts.iter().zip(sums.chunks_exact(d)).map(|(&count, sum)| count as f64 - dot(row, sum)).collect();
+    let units = counts.len();
+    let mut widths = vec![0.0; members.len()];
+    widths.par_chunks_mut(ROWS).enumerate().for_each(|(block, widths)| {
+        let start = block * ROWS;
+        let left: Vec<f64> =
+            points.data()[start * d..(start + widths.len()) * d].iter().map(|&x| f64::from(x)).collect();
+        let mut out = vec![0.0; widths.len() * units];
+        products(&left, &sums, d, &mut out);
+        for (at, (width_of, line)) in widths.iter_mut().zip(out.chunks_exact_mut(units)).enumerate() {
+            let row = &left[at * d..(at + 1) * d];
+            line.iter_mut().zip(&counts).for_each(|(value, &count)| *value = count as f64 - *value);
             // The own unit without the row itself, whose distance to itself is not counted.
-            distance[unit.code(i)] += own_square - 1.0;
-            width(&distance, &counts, unit.code(i), between)
-        })
-        .collect()
+            let own = unit.code(start + at);
+            line[own] += dot(row, row) - 1.0;
+            *width_of = width(line, &counts, own, between);
+        }
+    });
+    widths
 }
 
 fn euclidean(space: &Space<'_>, members: &[u32], unit: &Factor, between: Between) -> Vec<f64> {
     let counts = unit.counts();
-    Pairs::new(space.treated, members).for_each_row(|i, squared| {
-        let mut distance = vec![0.0; counts.len()];
-        for (&code, square) in unit.codes.iter().zip(squared) {
-            distance[code as usize] += square.sqrt();
-        }
-        width(&distance, &counts, unit.code(i), between)
-    })
+    let sums = distance_sums(space.treated, members, &unit.codes, counts.len());
+    sums.chunks_exact(counts.len())
+        .zip(&unit.codes)
+        .map(|(sums, &own)| width(sums, &counts, own as usize, between))
+        .collect()
 }
 
 /// Silhouette width from the summed distances to every unit, those to the own one without the row itself.

@@ -22,11 +22,15 @@ const ROWS: usize = 4;
 /// Pairs that are compared.
 const PAIRS: usize = 66;
 
-/// The mean of a distance over pairs of units; the distance gets the places of both in the sample.
-pub(super) fn mean_over_pairs(
+/// The units that are compared: level and places in the sample of each.
+pub(super) type Units = [(usize, Vec<usize>)];
+
+/// The mean of a distance over pairs of units. `prepare` gets sample and units, and gives the distance between two of
+/// them by their numbers.
+pub(super) fn mean_over_pairs<D: Fn(usize, usize) -> f64 + Sync>(
     space: &Space<'_>,
     roles: &Roles<'_>,
-    distance: impl Fn(&ControlSample, &[usize], &[usize]) -> f64 + Sync,
+    prepare: impl FnOnce(&ControlSample, &Units) -> D,
 ) -> Result<Measured, String> {
     let unit: &Factor = roles
         .controls
@@ -46,13 +50,13 @@ pub(super) fn mean_over_pairs(
         0..=PAIRS => all,
         many => (0..PAIRS).map(|at| all[at * many / PAIRS]).collect(),
     };
+    let distance = prepare(sample, &places);
     let parts: Vec<Part> = kept
         .par_iter()
         .map(|&(a, b)| {
             let ((first, left), (second, right)) = (&places[a], &places[b]);
             let name = format!("{} | {}", unit.levels[*first], unit.levels[*second]);
-            let value = distance(sample, left, right);
-            Part { unit: pair_unit(roles.unit_name), name, n: left.len() + right.len(), value, p: None }
+            Part { unit: pair_unit(roles.unit_name), name, n: left.len() + right.len(), value: distance(a, b), p: None }
         })
         .collect();
     let value = parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64;

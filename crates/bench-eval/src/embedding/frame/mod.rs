@@ -88,17 +88,30 @@ pub fn measure(
     let units: Vec<(&str, &Factor)> =
         settings.units.iter().filter_map(|name| rows.layout.unit(name).map(|factor| (*name, factor))).collect();
     let made = controls::make(rows, &units, settings.seed);
-    let anchors: Vec<Space<'_>> = made.iter().map(|made| Space::new(&made.treated, &made.controls)).collect();
     let spaces: Vec<Space<'_>> = subjects.iter().map(|subject| Space::new(subject.treated, subject.controls)).collect();
-    share_k(&spaces, &anchors, rows, &units, settings);
+    let k = shared_k(&spaces, rows, &units, settings);
+    let share = |space: &Space<'_>| {
+        if let Some(k) = k {
+            space.robustness_k.get_or_init(|| k);
+        }
+    };
     let tables = score::Tables { rows, units: &units, whole: &whole, made: &made, settings };
-    let anchor_values = score::anchor_values(&anchors, &tables);
-    let total = (subjects.len() + anchors.len()) * settings.metrics.len();
+    // What metrics share about an embedding goes with it, so that memory does not grow with their number.
+    let anchor_values: Vec<score::Outcomes> = made
+        .iter()
+        .map(|made| {
+            let space = Space::new(&made.treated, &made.controls);
+            share(&space);
+            score::anchor_values(&space, &tables)
+        })
+        .collect();
+    let total = (subjects.len() + made.len()) * settings.metrics.len();
     let mut scores = Vec::new();
-    for (at, (subject, space)) in subjects.iter().zip(&spaces).enumerate() {
+    for (at, (subject, space)) in subjects.iter().zip(spaces).enumerate() {
+        share(&space);
         let done = at * settings.metrics.len();
         let name = (subject.model, subject.correction);
-        scores.extend(score::of_embedding(space, name, &tables, &anchor_values, &|metric| tick(done + metric, total)));
+        scores.extend(score::of_embedding(&space, name, &tables, &anchor_values, &|metric| tick(done + metric, total)));
     }
     for (at, made) in made.iter().enumerate() {
         scores.extend(score::of_control(at, made, &tables, &anchor_values));
@@ -107,14 +120,13 @@ pub fn measure(
     scores
 }
 
-/// Sets the neighbours of the robustness index: the median over the subjects of the best label vote.
-fn share_k(
+/// Neighbours of the robustness index: the median over the subjects of the best label vote.
+fn shared_k(
     spaces: &[Space<'_>],
-    anchors: &[Space<'_>],
     rows: &Rows<'_>,
     units: &[(&str, &Factor)],
     settings: &Settings<'_>,
-) {
+) -> Option<usize> {
     // Any form and unit in which it is defined: the vote asks for neither.
     let plate = [robustness::PLATE_CARD.card.id, robustness::EARLIER_CARD.card.id, robustness_pairs::CARD.card.id];
     let well = [robustness::WELL_CARD.card.id];
@@ -126,11 +138,9 @@ fn share_k(
             let roles = rows.roles(name, unit);
             let best: Vec<usize> = spaces.iter().filter_map(|space| form.best_k(space, &roles).ok()).collect();
             if let Some(k) = robustness::median_k(&best) {
-                for space in spaces.iter().chain(anchors) {
-                    space.robustness_k.get_or_init(|| k);
-                }
-                return;
+                return Some(k);
             }
         }
     }
+    None
 }

@@ -2,8 +2,9 @@
 //!
 //! # What
 //! Batch side: the unit is exchanged between wells of the same label (and of the same plate, where the unit varies
-//! within plates). Biology side and metrics without a unit: the label is exchanged between wells of a plate. Metrics on
-//! negative controls: the unit is exchanged between control wells. A well keeps its rows together.
+//! within plates). Biology side and metrics without a unit: the label is exchanged between wells of a plate, or between
+//! compounds where compounds are compared by their labels. Metrics on negative controls: the unit is exchanged between
+//! control wells. A well (a compound) keeps its rows together.
 //!
 //! # Why
 //! An embedding cannot score better than the design allows: unequal units, few labels and confounding all move the value

@@ -11,9 +11,13 @@
 //! with the uncorrected embedding, `max(0, (before - after) / before)`, which is 0 for the uncorrected one itself. A side
 //! without a value leaves the total absent.
 //!
+//! The range of a side is its mean with every metric at the lower, then at the upper, end of its interval; a metric
+//! without an interval stays where it is. The range of the total weighs those ends. It is at least as wide as an interval
+//! of the mean would be, whatever the metrics have in common.
+//!
 //! # Why
-//! It is the number people compare. It has no interval of its own and mixes metrics of unequal range, which is why it
-//! stands beside the single scores and does not replace them.
+//! It is the number people compare. It has no interval of its own, only that range, and mixes metrics of unequal range,
+//! which is why it stands beside the single scores and does not replace them.
 //!
 //! # What it cannot show
 //! Graph connectivity counts as a batch score here, as in the packages, though it behaves as a biology score.
@@ -22,7 +26,7 @@
 //! scib 1.1.7; scib-metrics 0.5.10 (`Benchmarker`); copairs 0.5.5; Arevalo et al. 2024; PathoROB 2025;
 //! gwatkinson/jump_models; pycytominer 1.7.1 and cytominer-eval 0.1.
 
-use bench_core::record::{EmbeddingScore, EmbeddingTotal};
+use bench_core::record::{EmbeddingScore, EmbeddingTotal, Interval};
 
 use crate::embedding::batch::pcr;
 
@@ -257,21 +261,46 @@ fn total(
     let mut missing = Vec::new();
     let mut flag = None;
     let mut side = |ids: &[&str]| {
-        let mut values = Vec::new();
+        let (mut values, mut lows, mut highs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut spread = false;
         for &id in ids {
             let found = scores.iter().find(|score| score.metric == id);
             flag = flag.take().or_else(|| found.and_then(|score| score.flag.clone()));
-            let lower = super::super::lookup(id).is_ok_and(|metric| metric.card().card.better == "lower");
+            let Some((score, value)) = found.and_then(|score| Some((score, score.value?))) else {
+                missing.push(id.to_owned());
+                continue;
+            };
             let uncorrected = compared.contains(&id).then(|| value_of(before, id)).flatten();
-            match (found.and_then(|score| score.value), uncorrected) {
-                (Some(after), Some(before)) => values.push(pcr::comparison(before, after)),
-                (Some(value), None) => values.push(if lower { 1.0 - value } else { value }),
-                (None, _) => missing.push(id.to_owned()),
-            }
+            let lower = super::super::lookup(id).is_ok_and(|metric| metric.card().card.better == "lower");
+            let counted = |value: f64| match uncorrected {
+                Some(before) => pcr::comparison(before, value),
+                None if lower => 1.0 - value,
+                None => value,
+            };
+            let interval = score.low.zip(score.high);
+            spread |= interval.is_some();
+            let (low, high) = interval.unwrap_or((value, value));
+            let (low, high) = (counted(low), counted(high));
+            values.push(counted(value));
+            lows.push(low.min(high));
+            highs.push(low.max(high));
         }
-        bench_core::number::mean(&values)
+        let ends = bench_core::number::mean(&lows).zip(bench_core::number::mean(&highs));
+        let range = ends.filter(|_| spread).map(|(low, high)| Interval { low, high });
+        (bench_core::number::mean(&values), range)
     };
-    let (batch, biology) = (side(preset.batch), side(preset.biology));
+    let ((batch, batch_range), (biology, biology_range)) = (side(preset.batch), side(preset.biology));
+    // Peers that make no total of their own get none here.
+    let weigh = |batch: f64, biology: f64| preset.weights.map(|(a, b)| a * batch + b * biology);
+    let total = batch.zip(biology).and_then(|(batch, biology)| weigh(batch, biology));
+    // A side without intervals stays where it is.
+    let ends = |range: Option<Interval>, value: Option<f64>| range.or(value.map(|v| Interval { low: v, high: v }));
+    let total_range = ends(batch_range, batch)
+        .zip(ends(biology_range, biology))
+        .filter(|_| batch_range.is_some() || biology_range.is_some())
+        .and_then(|(batch, biology)| {
+            Some(Interval { low: weigh(batch.low, biology.low)?, high: weigh(batch.high, biology.high)? })
+        });
     EmbeddingTotal {
         model: model.to_owned(),
         correction: correction.to_owned(),
@@ -279,7 +308,12 @@ fn total(
         unit: Some(unit.to_owned()),
         batch,
         biology,
-        total: batch.zip(biology).zip(preset.weights).map(|((b, l), weights)| weights.0 * b + weights.1 * l),
+        total,
+        batch_range,
+        biology_range,
+        total_range,
+        batch_metrics: preset.batch.iter().map(|id| (*id).to_owned()).collect(),
+        biology_metrics: preset.biology.iter().map(|id| (*id).to_owned()).collect(),
         missing,
         flag,
     }
@@ -315,7 +349,32 @@ mod tests {
             close(found[0].batch, 0.7) && close(found[0].biology, 0.9) && close(found[0].total, 0.4 * 0.7 + 0.6 * 0.9)
         );
         assert_eq!(found[0].missing.len(), 7);
+        assert_eq!((found[0].batch_metrics.len(), found[0].biology_metrics.len()), (5, 5));
+        assert!(found[0].total_range.is_none(), "no metric has an interval");
         assert!(lookup("scib-metric").is_err());
+    }
+
+    #[test]
+    fn ranges_hold_all_metrics_at_one_end_at_once() {
+        let spread = |mut score: EmbeddingScore, low: f64, high: f64| {
+            (score.low, score.high) = (Some(low), Some(high));
+            score
+        };
+        let unit = Some("source");
+        let scores = [
+            spread(score("bras", unit, 0.8), 0.7, 0.9),
+            // Lower is better: its upper end is the worse one.
+            spread(score("pcr", unit, 0.4), 0.3, 0.6),
+            score("clisi", None, 0.9),
+        ];
+        let found = totals(&scores, &[lookup("scib-metrics").unwrap()]).remove(0);
+        let (batch, total) = (found.batch_range.unwrap(), found.total_range.unwrap());
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+        close(batch.low, (0.7 + 0.4) / 2.0);
+        close(batch.high, (0.9 + 0.7) / 2.0);
+        assert_eq!(found.biology_range, None);
+        close(total.low, 0.4 * batch.low + 0.6 * 0.9);
+        close(total.high, 0.4 * batch.high + 0.6 * 0.9);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use bench_core::number::{mean, sample_sd};
 use bench_core::record::{EmbeddingPart, EmbeddingScore};
 use bench_core::{Factor, Layout, Seed};
+use rayon::prelude::*;
 
 use super::controls::{ControlEmbedding, anchor};
 use super::null::{Exchange, varies_within};
 use super::{Rows, Settings, interval};
-use crate::embedding::{EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
+use crate::embedding::{EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Side, Space};
 
 /// What all embeddings share.
 pub(super) struct Tables<'a> {
@@ -32,14 +33,14 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Values of all control embeddings.
-pub(super) fn anchor_values(anchors: &[Space<'_>], tables: &Tables<'_>) -> Vec<Outcomes> {
-    let measure = |space: &Space<'_>| -> Outcomes {
-        let each = tables.settings.metrics.iter();
-        each.map(|metric| tables.units_of(*metric).iter().map(|(_, roles)| metric.measure(space, roles)).collect())
-            .collect()
+/// Values of one control embedding, without the contributions of rows: no interval is made of them.
+pub(super) fn anchor_values(space: &Space<'_>, tables: &Tables<'_>) -> Outcomes {
+    let measure = |metric: &dyn EmbeddingMetric, roles: &Roles<'_>| {
+        let measured = metric.measure(space, roles)?;
+        Ok(Measured { rows: Vec::new(), mean_over: MeanOver::Rows, ..measured })
     };
-    anchors.iter().map(measure).collect()
+    let each = tables.settings.metrics.iter();
+    each.map(|metric| tables.units_of(*metric).iter().map(|(_, roles)| measure(*metric, roles)).collect()).collect()
 }
 
 /// Rows of one embedding under test.
@@ -230,6 +231,13 @@ fn add_null(
     }
 }
 
+/// What is kept of one draw.
+struct Drawn {
+    value: f64,
+    /// Of metrics on controls, whose parts have a null of their own.
+    parts: Vec<Part>,
+}
+
 /// The metric under permutations of what it asks about; `None` if nothing can be exchanged.
 fn permuted(
     metric: &dyn EmbeddingMetric,
@@ -237,14 +245,18 @@ fn permuted(
     roles: &Roles<'_>,
     draws: usize,
     seed: Seed,
-) -> Option<Vec<Measured>> {
+) -> Option<Vec<Drawn>> {
     let plate = roles.layout.plate.as_ref();
+    let keep = |measured: Measured| Drawn {
+        value: measured.value,
+        parts: if metric.on_controls() { measured.parts } else { Vec::new() },
+    };
     if metric.on_controls() {
         let unit = roles.controls.unit(roles.unit_name)?;
         let exchange = Exchange::new(unit, &[], roles.controls)?;
         return Some(drawn(draws, |index| {
             let controls = with_unit(roles.controls, roles.unit_name, exchange.draw(unit, seed, index));
-            metric.measure(space, &Roles { controls: &controls, ..*roles }).ok()
+            metric.measure(space, &Roles { controls: &controls, ..*roles }).ok().map(keep)
         }));
     }
     if metric.per_unit() {
@@ -252,17 +264,24 @@ fn permuted(
         let within: Vec<&Factor> = [Some(roles.label), within_plates].into_iter().flatten().collect();
         let exchange = Exchange::new(roles.unit, &within, roles.layout)?;
         return Some(drawn(draws, |index| {
-            metric.measure(space, &Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles }).ok()
+            metric.measure(space, &Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles }).ok().map(keep)
         }));
     }
-    let exchange = Exchange::new(roles.label, &plate.into_iter().collect::<Vec<_>>(), roles.layout)?;
+    let exchange = if metric.labels_compounds() {
+        let compounds = Layout { rows: roles.layout.rows, well: roles.layout.compound.clone(), ..Layout::default() };
+        Exchange::new(roles.label, &[], &compounds)?
+    } else {
+        Exchange::new(roles.label, &plate.into_iter().collect::<Vec<_>>(), roles.layout)?
+    };
     Some(drawn(draws, |index| {
-        metric.measure(space, &Roles { label: &exchange.draw(roles.label, seed, index), ..*roles }).ok()
+        metric.measure(space, &Roles { label: &exchange.draw(roles.label, seed, index), ..*roles }).ok().map(keep)
     }))
 }
 
-fn drawn(draws: usize, measure: impl Fn(u64) -> Option<Measured>) -> Vec<Measured> {
-    (0..draws as u64).filter_map(measure).collect()
+/// Draws side by side, in order of their numbers. What the space shares was made by the first measurement, so that no draw
+/// waits for another.
+fn drawn(draws: usize, measure: impl Fn(u64) -> Option<Drawn> + Sync + Send) -> Vec<Drawn> {
+    (0..draws as u64).into_par_iter().filter_map(measure).collect()
 }
 
 /// A layout with another factor in the place of a unit.

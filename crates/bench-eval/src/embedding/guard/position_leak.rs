@@ -27,6 +27,7 @@ use bench_core::number::quantile_sorted;
 use bench_core::{Card, Factor, Seed};
 use rayon::prelude::*;
 
+use crate::embedding::biology::support::product::dot;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Side, Space};
 
 /// Draws of the null for every number of plates.
@@ -156,7 +157,7 @@ fn median_similarity(wells: &[Well], group: &[usize]) -> f64 {
     for (at, &a) in group.iter().enumerate() {
         for &b in &group[at + 1..] {
             if wells[a].plate != wells[b].plate {
-                all.push(wells[a].mean.iter().zip(&wells[b].mean).map(|(a, b)| a * b).sum::<f64>());
+                all.push(dot(&wells[a].mean, &wells[b].mean));
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::params::Reader;
 use crate::{Error, parameter};
 
 /// Its card.
-pub static CARD: CorrectionCard = CorrectionCard {
+pub(crate) static CARD: CorrectionCard = CorrectionCard {
     card: Card {
         id: "template-id",
         title: "Template title",

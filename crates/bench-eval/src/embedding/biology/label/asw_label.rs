@@ -60,10 +60,8 @@ impl EmbeddingMetric for AswLabel {
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         check_labels(roles.label)?;
-        let rows: Vec<f64> = silhouettes(space, self.metric, &roles.label.codes, roles.label.level_count())
-            .into_iter()
-            .map(|s| (s + 1.0) / 2.0)
-            .collect();
+        let silhouettes = silhouettes(space, self.metric, &roles.label.codes, roles.label.level_count());
+        let rows: Vec<f64> = silhouettes.iter().map(|s| (s + 1.0) / 2.0).collect();
         Ok(Measured {
             value: rows.iter().sum::<f64>() / rows.len() as f64,
             n: rows.len(),

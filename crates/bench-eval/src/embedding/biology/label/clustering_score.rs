@@ -23,6 +23,7 @@ use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
 use super::agreement::ari;
+use super::gram_means::Gram;
 use super::kmeans::{KMeansSettings, Start, kmeans};
 use super::silhouette::silhouettes;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
@@ -87,6 +88,9 @@ pub const PATHOROB: ClusteringSettings = ClusteringSettings {
     first_pair_decides: true,
 };
 
+/// Rows of a pair up to which the products of all rows are held.
+const BY_PRODUCTS: usize = 2048;
+
 /// The metric.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusteringScore;
@@ -137,15 +141,16 @@ pub fn clustering_score(
             (space.unit_rows().take(&rows), rows, seed)
         })
         .collect();
-    let fixed = settings.first_pair_decides.then(|| best_k(&drawn[0].0, settings, drawn[0].2));
+    let fixed = settings.first_pair_decides.then(|| Pair::new(&drawn[0].0).best_k(settings, drawn[0].2));
     let parts: Vec<Part> = pairs
         .par_iter()
         .zip(&drawn)
         .map(|(&[a, b, u, v], (unit_rows, rows, seed))| {
             let codes = |column: &[u32]| -> Vec<u32> { rows.iter().map(|&row| column[row as usize]).collect() };
             let name = [&roles.label.levels[a], &roles.label.levels[b], &roles.unit.levels[u], &roles.unit.levels[v]];
-            let k = fixed.unwrap_or_else(|| best_k(unit_rows, settings, *seed));
-            let value = score(unit_rows, &codes(&roles.label.codes), &codes(&roles.unit.codes), k, settings, *seed);
+            let pair = Pair::new(unit_rows);
+            let k = fixed.unwrap_or_else(|| pair.best_k(settings, *seed));
+            let value = pair.score(&codes(&roles.label.codes), &codes(&roles.unit.codes), k, settings, *seed);
             let name = name.map(String::as_str).join(" / ");
             Part { unit: "label-pair / unit-pair", name, n: rows.len(), value, p: None }
         })
@@ -158,36 +163,59 @@ pub fn clustering_score(
     })
 }
 
-/// k-means from random rows.
-fn cluster(rows: &Matrix, k: usize, restarts: usize, seed: Seed) -> Vec<u32> {
-    let settings = KMeansSettings { restarts, start: Start::Random, ..KMeansSettings::new(k) };
-    kmeans(rows, &settings, seed).cluster
+/// The rows of one pair of labels and units, of unit length, and the products of all of them where they fit.
+struct Pair<'a> {
+    rows: &'a Matrix,
+    gram: Option<Gram>,
 }
 
-/// The number of clusters of best cosine silhouette.
-fn best_k(rows: &Matrix, settings: ClusteringSettings, seed: Seed) -> usize {
-    let none = Matrix::zeros(0, rows.cols());
-    let space = Space::new(rows, &none);
-    let mut best = (f64::NEG_INFINITY, 2);
-    for k in 2..=settings.largest.min(rows.rows().saturating_sub(1)) {
-        let clusters = cluster(rows, k, settings.search, seed.derive("search", k as u64));
-        let silhouettes = silhouettes(&space, Metric::Cosine, &clusters, k);
-        let width = silhouettes.iter().sum::<f64>() / silhouettes.len() as f64;
-        if width > best.0 {
-            best = (width, k);
+impl<'a> Pair<'a> {
+    fn new(rows: &'a Matrix) -> Self {
+        Self { rows, gram: (rows.rows() <= BY_PRODUCTS).then(|| Gram::new(rows)) }
+    }
+
+    /// k-means from random rows.
+    fn cluster(&self, k: usize, restarts: usize, seed: Seed) -> Vec<u32> {
+        let settings = KMeansSettings { restarts, start: Start::Random, ..KMeansSettings::new(k) };
+        match &self.gram {
+            Some(gram) => gram.kmeans(&settings, seed),
+            None => kmeans(self.rows, &settings, seed).cluster,
         }
     }
-    best.1
-}
 
-/// The score of one pair of labels and units with `k` clusters.
-fn score(rows: &Matrix, label: &[u32], unit: &[u32], k: usize, settings: ClusteringSettings, seed: Seed) -> f64 {
-    let trials = settings.trials.max(1);
-    let scores = (0..trials).map(|trial| {
-        let clusters = cluster(rows, k.min(rows.rows()), settings.restarts, seed.derive("trial", trial as u64));
-        ari(label, &clusters) - ari(unit, &clusters)
-    });
-    scores.sum::<f64>() / trials as f64
+    /// Mean cosine silhouette.
+    fn width(&self, clusters: &[u32], k: usize) -> f64 {
+        match &self.gram {
+            Some(gram) => gram.cosine_silhouette(clusters, k),
+            None => {
+                let none = Matrix::zeros(0, self.rows.cols());
+                let silhouettes = silhouettes(&Space::new(self.rows, &none), Metric::Cosine, clusters, k);
+                silhouettes.iter().sum::<f64>() / silhouettes.len() as f64
+            }
+        }
+    }
+
+    /// The number of clusters of best cosine silhouette.
+    fn best_k(&self, settings: ClusteringSettings, seed: Seed) -> usize {
+        let mut best = (f64::NEG_INFINITY, 2);
+        for k in 2..=settings.largest.min(self.rows.rows().saturating_sub(1)) {
+            let width = self.width(&self.cluster(k, settings.search, seed.derive("search", k as u64)), k);
+            if width > best.0 {
+                best = (width, k);
+            }
+        }
+        best.1
+    }
+
+    /// The score with `k` clusters.
+    fn score(&self, label: &[u32], unit: &[u32], k: usize, settings: ClusteringSettings, seed: Seed) -> f64 {
+        let trials = settings.trials.max(1);
+        let scores = (0..trials).map(|trial| {
+            let clusters = self.cluster(k.min(self.rows.rows()), settings.restarts, seed.derive("trial", trial as u64));
+            ari(label, &clusters) - ari(unit, &clusters)
+        });
+        scores.sum::<f64>() / trials as f64
+    }
 }
 
 impl EmbeddingMetric for ClusteringScore {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use bench_core::Seed;
 use bench_geometry::umap::fuzzy::FuzzyGraph;
+use rayon::prelude::*;
 
 use super::agreement::{ari, nmi};
 use super::check_labels;
@@ -196,8 +197,14 @@ impl Clusters {
             Clustering::LeidenArevalo => Ok((leiden_clusters(space, Fuzzy::Arevalo, 10)?, "resolution 1".to_owned())),
             Clustering::LeidenBest => {
                 let mut best: Option<(f64, u32, Arc<Vec<u32>>)> = None;
-                for tenths in (2..=20).step_by(2) {
-                    let clusters = leiden_clusters(space, Fuzzy::Scib, tenths)?;
+                let resolutions: Vec<u32> = (2..=20).step_by(2).collect();
+                // Clusterings of several resolutions at once; the first call has made the graph they share.
+                connectivities(space, Fuzzy::Scib)?;
+                let found: Vec<Arc<Vec<u32>>> = resolutions
+                    .par_iter()
+                    .map(|&tenths| leiden_clusters(space, Fuzzy::Scib, tenths))
+                    .collect::<Result<_, _>>()?;
+                for (tenths, clusters) in resolutions.into_iter().zip(found) {
                     let score = nmi(codes, &clusters);
                     if best.as_ref().is_none_or(|best| score > best.0) {
                         best = Some((score, tenths, clusters));

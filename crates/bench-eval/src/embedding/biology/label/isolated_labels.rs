@@ -58,7 +58,7 @@ impl EmbeddingMetric for IsolatedLabels {
         let fewest = units.iter().copied().filter(|&count| count > 0).min().unwrap_or(0);
         let silhouettes = silhouettes(space, Metric::Euclidean, &roles.label.codes, labels);
         let rows: Vec<f64> = silhouettes
-            .into_iter()
+            .iter()
             .enumerate()
             .map(|(row, s)| if units[roles.label.code(row)] == fewest { (s + 1.0) / 2.0 } else { f64::NAN })
             .collect();

@@ -186,7 +186,7 @@ fn lloyd(data: &Data, settings: &KMeansSettings, stream: &mut Stream) -> KMeans 
 }
 
 /// Gives empty clusters the rows that are farthest from their centres, if they are off them at all.
-fn fill_empty(nearest: &mut [(u32, f32)], clusters: usize) {
+pub(super) fn fill_empty(nearest: &mut [(u32, f32)], clusters: usize) {
     let mut size = vec![0_usize; clusters];
     nearest.iter().for_each(|nearest| size[nearest.0 as usize] += 1);
     for empty in 0..clusters {

@@ -5,6 +5,7 @@ pub mod asw_label;
 pub mod clisi;
 pub mod clustering_score;
 pub mod clusters;
+mod gram_means;
 pub mod isolated_labels;
 pub mod kmeans;
 pub mod kni;

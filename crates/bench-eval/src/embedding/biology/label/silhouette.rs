@@ -13,33 +13,45 @@
 //! # Reference
 //! Rousseeuw 1987; scikit-learn 1.9 `silhouette_samples`.
 
+use std::sync::Arc;
+
 use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
+use super::super::support::columns::{digest, members};
 use super::super::support::product::products;
-use super::super::support::profiles::{Profiles, dot, squared_distance};
+use super::super::support::profiles::dot;
 use crate::embedding::Space;
+use crate::embedding::distance_sums::distance_sums;
 
 /// Rows of a task.
 const ROWS: usize = 128;
-/// Candidates of a product.
-const CANDIDATES: usize = 512;
 /// Mean cosine distances below this are rounding.
 const NOISE: f64 = 1e-12;
-/// Squared distances below this share of the squared lengths are measured in `f64`.
-const CANCELLED: f32 = 1e-3;
 
-/// Silhouette of every treated row; `codes` below `groups`.
-pub(crate) fn silhouettes(space: &Space<'_>, metric: Metric, codes: &[u32], groups: usize) -> Vec<f64> {
+/// Silhouette of every treated row; `codes` below `groups`. Euclidean ones meet all pairs and are remembered.
+pub(crate) fn silhouettes(space: &Space<'_>, metric: Metric, codes: &[u32], groups: usize) -> Arc<Vec<f64>> {
     let mut size = vec![0_usize; groups];
     for &code in codes {
         size[code as usize] += 1;
     }
-    let sums = match metric {
-        Metric::Cosine => cosine_sums(space, codes, &size),
-        Metric::Euclidean => euclidean_sums(space, codes, groups),
-    };
-    let floor = if metric == Metric::Cosine { NOISE } else { 0.0 };
+    match metric {
+        Metric::Cosine => Arc::new(cosine_widths(codes, &size, &cosine_sums(space, codes, &size))),
+        Metric::Euclidean => space.remember(&format!("silhouettes/{groups}/{:016x}", digest([codes])), || {
+            let rows: Vec<u32> = (0..codes.len() as u32).collect();
+            widths(codes, &size, &distance_sums(space.treated, &rows, codes, groups), 0.0)
+        }),
+    }
+}
+
+/// Silhouettes from the summed cosine distances of every row to every group, the row itself not counted.
+pub(crate) fn cosine_widths(codes: &[u32], size: &[usize], sums: &[f64]) -> Vec<f64> {
+    widths(codes, size, sums, NOISE)
+}
+
+/// Silhouettes from sums, `[n, groups]`; 0 where no mean distance is above `floor`.
+fn widths(codes: &[u32], size: &[usize], sums: &[f64], floor: f64) -> Vec<f64> {
+    let groups = size.len();
     codes
         .par_iter()
         .zip(sums.par_chunks(groups))
@@ -71,13 +83,15 @@ fn cosine_sums(space: &Space<'_>, codes: &[u32], size: &[usize]) -> Vec<f64> {
         out.extend(values.iter().map(|&value| f64::from(value) * scale));
     };
     let mut total = vec![0.0_f64; groups * d];
-    let mut row_values = Vec::with_capacity(d);
-    for (row, &code) in codes.iter().enumerate() {
-        row_values.clear();
-        unit(row, &mut row_values);
-        let sum = &mut total[code as usize * d..(code as usize + 1) * d];
-        sum.iter_mut().zip(&row_values).for_each(|(sum, value)| *sum += value);
-    }
+    let members = members(codes, groups);
+    total.par_chunks_mut(d.max(1)).zip(&members).for_each(|(sum, rows)| {
+        let mut row_values = Vec::with_capacity(d);
+        for &row in rows {
+            row_values.clear();
+            unit(row as usize, &mut row_values);
+            sum.iter_mut().zip(&row_values).for_each(|(sum, value)| *sum += value);
+        }
+    });
     let mut sums = vec![0.0; n * groups];
     sums.par_chunks_mut(ROWS * groups).enumerate().for_each(|(block, out)| {
         let rows = out.len() / groups;
@@ -96,54 +110,4 @@ fn cosine_sums(space: &Space<'_>, codes: &[u32], size: &[usize]) -> Vec<f64> {
         }
     });
     sums
-}
-
-/// Sum of the Euclidean distances of every row to every group. `[n, groups]`.
-fn euclidean_sums(space: &Space<'_>, codes: &[u32], groups: usize) -> Vec<f64> {
-    let (n, d) = (space.treated.rows(), space.treated.cols());
-    let centred = centred(space);
-    let square: Vec<f32> =
-        (0..n).map(|row| dot(&centred[row * d..(row + 1) * d], &centred[row * d..(row + 1) * d]) as f32).collect();
-    let profiles = Profiles::treated(space);
-    let mut sums = vec![0.0; n * groups];
-    sums.par_chunks_mut(ROWS * groups).enumerate().for_each(|(block, sums)| {
-        let (start, rows) = (block * ROWS, sums.len() / groups);
-        let left = &centred[start * d..(start + rows) * d];
-        let mut out = Vec::new();
-        for first in (0..n).step_by(CANDIDATES) {
-            let last = (first + CANDIDATES).min(n);
-            out.resize(rows * (last - first), 0.0_f32);
-            products(left, &centred[first * d..last * d], d, &mut out);
-            for (i, line) in out.chunks_exact(last - first).enumerate() {
-                let row = start + i;
-                let sums = &mut sums[i * groups..(i + 1) * groups];
-                for (other, &product) in (first..last).zip(line) {
-                    let lengths = square[row] + square[other];
-                    let fast = lengths - 2.0 * product;
-                    let squared = if profiles.point(row) == profiles.point(other) {
-                        0.0
-                    } else if fast < CANCELLED * lengths {
-                        squared_distance(space.treated.row(row), space.treated.row(other))
-                    } else {
-                        f64::from(fast)
-                    };
-                    sums[codes[other] as usize] += squared.sqrt();
-                }
-            }
-        }
-    });
-    sums
-}
-
-/// Rows less the column means.
-fn centred(space: &Space<'_>) -> Vec<f32> {
-    let (n, d) = (space.treated.rows(), space.treated.cols());
-    let mut mean = vec![0.0_f64; d];
-    for row in 0..n {
-        mean.iter_mut().zip(space.treated.row(row)).for_each(|(mean, &value)| *mean += f64::from(value));
-    }
-    mean.iter_mut().for_each(|mean| *mean /= n.max(1) as f64);
-    (0..n)
-        .flat_map(|row| space.treated.row(row).iter().zip(&mean).map(|(&value, mean)| (f64::from(value) - mean) as f32))
-        .collect()
 }

@@ -17,7 +17,7 @@
 
 use bench_core::Matrix;
 
-use super::super::support::columns::{LabelSets, compound, median_profiles};
+use super::super::support::columns::{LabelSets, compound, compound_medians};
 use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Negatives, Query, rank};
 use super::null::NullSettings;
@@ -88,13 +88,16 @@ pub fn consistency(
         let which = if active_only { "active " } else { "" };
         return Err(format!("no label has two {which}compounds"));
     }
-    let consensus = median_profiles(space.treated, &groups);
+    let medians = compound_medians(space, factor);
+    let present = (0..rows.len()).filter(|&code| !rows[code].is_empty());
+    let places = present.enumerate().filter(|&(_, code)| kept[code]).map(|(place, _)| place as u32);
+    let consensus = medians.take(&places.collect::<Vec<u32>>());
     let none = Matrix::zeros(0, consensus.cols());
     let consensus = Space::new(&consensus, &none);
     let profiles = Profiles::treated(&consensus);
     let pool: Vec<u32> = (0..groups.len() as u32).collect();
     let negatives = Negatives { differ: Vec::new(), disjoint: Some(&labels) };
-    let rankings = rank(&profiles, &queries, &[pool], &negatives);
+    let rankings = rank(&profiles, &queries, &[pool], &negatives, usize::MAX);
     let mut scores = Vec::new();
     let mut members: Vec<(String, Vec<usize>)> = sets.names.iter().map(|name| (name.clone(), Vec::new())).collect();
     for ((query, label), ranking) in queries.iter().zip(asked_for).zip(&rankings) {

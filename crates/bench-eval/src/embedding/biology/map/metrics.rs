@@ -323,6 +323,10 @@ impl EmbeddingMetric for MeanAp {
         }
     }
 
+    fn labels_compounds(&self) -> bool {
+        matches!(self.task, Task::Labels { .. })
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let table = self.table(space, roles)?;
         let table = table.as_ref().as_ref().map_err(Clone::clone)?;

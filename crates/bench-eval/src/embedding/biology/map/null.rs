@@ -18,10 +18,13 @@
 //! # What it cannot show
 //! It takes ranks as exchangeable: plate layout and dependence between pairs are not in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bench_core::Seed;
 use rayon::prelude::*;
+
+/// Draws of a part.
+const DRAWS: usize = 500;
 
 /// Values closer than this are equal: two orders of the same sum.
 const CLOSE: f64 = 1e-9;
@@ -65,84 +68,137 @@ pub struct PValue {
     pub exact: bool,
 }
 
-/// Null values of the AP of one configuration.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Null {
-    /// All of them, sorted.
-    Exact(Vec<f64>),
-    /// Draws, in the order of drawing.
-    Drawn(Vec<f64>),
+/// p of the mean of every group, whose members have these configurations `(positives, all)`.
+///
+/// Draws are made a part at a time, every draw from a seed of its own: memory stays small with many configurations, and
+/// threads change nothing.
+pub(crate) fn p_values(means: &[f64], groups: &[Vec<(usize, usize)>], settings: NullSettings) -> Vec<PValue> {
+    let is_single = |group: &[(usize, usize)]| group.iter().all(|configuration| *configuration == group[0]);
+    let few = |&(positives, all): &(usize, usize)| {
+        placements(positives, all).is_some_and(|count| count <= settings.exact_up_to)
+    };
+    let single: BTreeSet<(usize, usize)> =
+        groups.iter().filter(|group| is_single(group) && few(&group[0])).map(|group| group[0]).collect();
+    let exact: BTreeMap<(usize, usize), Vec<f64>> =
+        single.into_par_iter().map(|(p, l)| ((p, l), all_values(p, l))).collect();
+    let counts = |value: f64, mean: f64| match settings.tail {
+        Tail::AtLeast => value >= mean - CLOSE,
+        Tail::Above => value > mean + CLOSE,
+    };
+    let exact_p = |group: &[(usize, usize)], mean: f64| {
+        let sorted = exact.get(&group[0]).filter(|_| is_single(group))?;
+        let first = sorted.partition_point(|&value| !counts(value, mean));
+        Some(PValue { p: (sorted.len() - first) as f64 / sorted.len() as f64, standard_error: 0.0, exact: true })
+    };
+    let mut p: Vec<Option<PValue>> = groups.iter().zip(means).map(|(group, &mean)| exact_p(group, mean)).collect();
+    let open: Vec<usize> = (0..groups.len()).filter(|&at| p[at].is_none()).collect();
+    let drawn: Vec<(f64, &[(usize, usize)])> = open.iter().map(|&at| (means[at], groups[at].as_slice())).collect();
+    for (&at, count) in open.iter().zip(draw_counts(&drawn, settings, &counts)) {
+        let size = settings.size as f64;
+        let drawn = (count as f64 + 1.0) / (size + 1.0);
+        p[at] = Some(PValue { p: drawn, standard_error: (drawn * (1.0 - drawn) / size).sqrt(), exact: false });
+    }
+    p.into_iter().flatten().collect()
 }
 
-/// Nulls by configuration `(positives, all)`.
-pub(crate) struct Nulls {
+/// How many drawn means of each group count against its own.
+fn draw_counts(
+    groups: &[(f64, &[(usize, usize)])],
     settings: NullSettings,
-    of: BTreeMap<(usize, usize), Null>,
-    drawn: BTreeMap<(usize, usize), Vec<f64>>,
-}
-
-impl Nulls {
-    /// Makes the nulls that groups of members with these configurations need.
-    pub(crate) fn new(groups: &[Vec<(usize, usize)>], settings: NullSettings) -> Self {
-        let mut single: BTreeMap<(usize, usize), ()> = BTreeMap::new();
-        let mut mixed: BTreeMap<(usize, usize), ()> = BTreeMap::new();
-        for group in groups {
-            let is_mixed = group.iter().any(|configuration| *configuration != group[0]);
-            let into = if is_mixed { &mut mixed } else { &mut single };
-            into.extend(group.iter().map(|&configuration| (configuration, ())));
-        }
-        let single: Vec<(usize, usize)> = single.into_keys().collect();
-        let mixed: Vec<(usize, usize)> = mixed.into_keys().collect();
-        Self {
-            settings,
-            of: single.par_iter().map(|&(p, l)| ((p, l), null(p, l, settings))).collect(),
-            drawn: mixed.par_iter().map(|&(p, l)| ((p, l), draw(p, l, settings))).collect(),
-        }
-    }
-
-    /// p of the mean of a group; its members' configurations are those given to [`Self::new`].
-    pub(crate) fn p(&self, mean: f64, members: &[(usize, usize)]) -> PValue {
-        let counts = |value: f64| match self.settings.tail {
-            Tail::AtLeast => value >= mean - CLOSE,
-            Tail::Above => value > mean + CLOSE,
-        };
-        let drawn = |count: usize| {
-            let size = self.settings.size as f64;
-            let p = (count as f64 + 1.0) / (size + 1.0);
-            PValue { p, standard_error: (p * (1.0 - p) / size).sqrt(), exact: false }
-        };
-        if members.iter().all(|configuration| *configuration == members[0]) {
-            return match &self.of[&members[0]] {
-                Null::Exact(sorted) => {
-                    let first = sorted.partition_point(|&value| !counts(value));
-                    let p = (sorted.len() - first) as f64 / sorted.len() as f64;
-                    PValue { p, standard_error: 0.0, exact: true }
+    counts: &(dyn Fn(f64, f64) -> bool + Sync),
+) -> Vec<usize> {
+    // Configurations by length, then by positives: those of one length share their draws.
+    let mut places: BTreeMap<(usize, usize), usize> =
+        groups.iter().flat_map(|group| group.1).map(|&(positives, all)| ((all, positives), 0)).collect();
+    places.values_mut().enumerate().for_each(|(at, place)| *place = at);
+    let configurations: Vec<(usize, usize)> = places.keys().copied().collect();
+    let shares: Vec<Vec<(usize, f64)>> = groups
+        .iter()
+        .map(|(_, members)| {
+            let mut times: BTreeMap<usize, usize> = BTreeMap::new();
+            members.iter().for_each(|&(positives, all)| *times.entry(places[&(all, positives)]).or_default() += 1);
+            times.into_iter().map(|(at, times)| (at, times as f64 / members.len() as f64)).collect()
+        })
+        .collect();
+    let parts: Vec<Vec<usize>> = (0..settings.size.div_ceil(DRAWS))
+        .into_par_iter()
+        .map(|part| {
+            let range = part * DRAWS..((part + 1) * DRAWS).min(settings.size);
+            let draws = range.len();
+            let mut values = vec![0.0; configurations.len() * draws];
+            let mut start = 0;
+            for same in configurations.chunk_by(|a, b| a.0 == b.0) {
+                let seed = Seed(settings.seed).derive("map-null", same[0].0 as u64);
+                draw(same, range.clone(), seed, &mut values[start..start + same.len() * draws]);
+                start += same.len() * draws;
+            }
+            let mut sum = vec![0.0; draws];
+            let of_group = |((mean, _), shares): (&(f64, _), &Vec<(usize, f64)>)| {
+                sum.fill(0.0);
+                for &(at, share) in shares {
+                    let values = &values[at * draws..(at + 1) * draws];
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += share * value);
                 }
-                Null::Drawn(values) => drawn(values.iter().filter(|&&value| counts(value)).count()),
+                sum.iter().filter(|&&value| counts(value, *mean)).count()
             };
+            groups.iter().zip(&shares).map(of_group).collect()
+        })
+        .collect();
+    let mut total = vec![0; groups.len()];
+    parts.iter().for_each(|part| total.iter_mut().zip(part).for_each(|(total, count)| *total += count));
+    total
+}
+
+/// Draws AP values for configurations `(all, positives)` of one length, ascending; `[configurations, draws]`.
+///
+/// The first ranks of a random order are a random set whatever their number, so one order serves all configurations.
+/// Every draw has a seed of its own, so that it does not depend on how many ranks others needed.
+fn draw(configurations: &[(usize, usize)], draws: std::ops::Range<usize>, seed: Seed, values: &mut [f64]) {
+    let all = configurations[0].0;
+    let inverse: Vec<f64> = (0..all).map(|rank| 1.0 / (rank + 1) as f64).collect();
+    let mut order: Vec<u32> = (0..all as u32).collect();
+    let mut swapped: Vec<usize> = Vec::new();
+    // One bit per rank: what is set comes out in order, without a sort.
+    let mut taken = vec![0_u64; all.div_ceil(64)];
+    for (place, draw) in draws.clone().enumerate() {
+        let mut stream = seed.derive("draw", draw as u64).stream();
+        for (at, &(_, positives)) in configurations.iter().enumerate() {
+            for next in swapped.len()..positives {
+                let other = next + stream.below(all - next);
+                order.swap(next, other);
+                swapped.push(other);
+                let rank = order[next] as usize;
+                taken[rank / 64] |= 1 << (rank % 64);
+            }
+            values[at * draws.len() + place] = precision_sum(&taken, &inverse) / positives as f64;
         }
-        let mut weight: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-        for &configuration in members {
-            *weight.entry(configuration).or_default() += 1;
+        taken.fill(0);
+        for (next, other) in swapped.drain(..).enumerate().rev() {
+            order.swap(next, other);
         }
-        let mut sum = vec![0.0; self.settings.size];
-        for (configuration, weight) in weight {
-            let share = weight as f64 / members.len() as f64;
-            sum.iter_mut().zip(&self.drawn[&configuration]).for_each(|(sum, value)| *sum += share * value);
-        }
-        drawn(sum.iter().filter(|&&value| counts(value)).count())
     }
 }
 
-/// The null of one configuration, enumerated if there are few enough placements.
-pub(crate) fn null(positives: usize, all: usize, settings: NullSettings) -> Null {
-    if placements(positives, all).is_none_or(|count| count > settings.exact_up_to) {
-        return Null::Drawn(draw(positives, all, settings));
+/// Sum of the precisions at the ranks that are set.
+fn precision_sum(taken: &[u64], inverse: &[f64]) -> f64 {
+    let (mut sum, mut found) = (0.0, 0.0);
+    for (word, inverse) in taken.iter().zip(inverse.chunks(64)) {
+        let mut left = *word;
+        while left != 0 {
+            found += 1.0;
+            sum += found * inverse[left.trailing_zeros() as usize];
+            left &= left - 1;
+        }
     }
+    sum
+}
+
+/// AP of all placements, sorted.
+fn all_values(positives: usize, all: usize) -> Vec<f64> {
     let mut values = Vec::new();
     place(positives, all, 1, 0, 0.0, &mut values);
     values.sort_unstable_by(f64::total_cmp);
-    Null::Exact(values)
+    values
 }
 
 /// `C(all, positives)`, `None` beyond `u64`.
@@ -162,37 +218,6 @@ fn place(positives: usize, all: usize, rank: usize, found: usize, sum: f64, valu
     }
 }
 
-/// Draws AP values.
-fn draw(positives: usize, all: usize, settings: NullSettings) -> Vec<f64> {
-    let mut stream = Seed(settings.seed).derive(&format!("map-null/{positives}"), all as u64).stream();
-    let mut taken = vec![false; all];
-    let mut ranks: Vec<usize> = Vec::with_capacity(positives);
-    (0..settings.size)
-        .map(|_| {
-            ranks.clear();
-            if positives * 4 < all {
-                while ranks.len() < positives {
-                    let rank = stream.below(all);
-                    if !std::mem::replace(&mut taken[rank], true) {
-                        ranks.push(rank);
-                    }
-                }
-                ranks.iter().for_each(|&rank| taken[rank] = false);
-                ranks.sort_unstable();
-            } else {
-                // Knuth's selection sampling: ranks come in order.
-                for rank in 0..all {
-                    if stream.below(all - rank) < positives - ranks.len() {
-                        ranks.push(rank);
-                    }
-                }
-            }
-            let sum: f64 = ranks.iter().enumerate().map(|(i, &rank)| (i + 1) as f64 / (rank + 1) as f64).sum();
-            sum / positives as f64
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::support::ranking::chance_average_precision;
@@ -201,10 +226,25 @@ mod tests {
     #[test]
     fn an_exact_null_has_all_placements_and_the_mean_of_random_order() {
         for (positives, all) in [(1, 5), (3, 12), (4, 4), (2, 30)] {
-            let Null::Exact(values) = null(positives, all, NullSettings::default()) else { panic!("few placements") };
+            let values = all_values(positives, all);
             assert_eq!(Some(values.len() as u64), placements(positives, all));
             let mean = values.iter().sum::<f64>() / values.len() as f64;
             assert!((mean - chance_average_precision(positives, all - positives)).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn draws_of_a_length_have_the_mean_of_random_order() {
+        let configurations = [(150, 1), (150, 2), (150, 40), (150, 149), (150, 150)];
+        let draws = 20_000;
+        let mut values = vec![0.0; configurations.len() * draws];
+        draw(&configurations, 0..draws, Seed(3), &mut values);
+        for (&(all, positives), values) in configurations.iter().zip(values.chunks_exact(draws)) {
+            let mean = values.iter().sum::<f64>() / draws as f64;
+            let square = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / draws as f64;
+            let error = (square / draws as f64).sqrt();
+            let expected = chance_average_precision(positives, all - positives);
+            assert!((mean - expected).abs() <= 5.0 * error + 1e-12, "{positives} of {all}: {mean} {expected}");
         }
     }
 
@@ -214,9 +254,8 @@ mod tests {
         let drawn = NullSettings { exact_up_to: 0, ..exact };
         for members in [vec![(3, 27); 4], vec![(1, 9); 2], vec![(9, 20)]] {
             let groups = std::slice::from_ref(&members);
-            let (a, b) = (Nulls::new(groups, exact), Nulls::new(groups, drawn));
             for mean in [0.1, 0.3, 0.6, 1.0] {
-                let (a, b) = (a.p(mean, &members), b.p(mean, &members));
+                let (a, b) = (p_values(&[mean], groups, exact)[0], p_values(&[mean], groups, drawn)[0]);
                 assert!(a.exact && !b.exact);
                 assert!((a.p - b.p).abs() < 5.0 * b.standard_error + 2e-4, "{mean} {a:?} {b:?}");
             }
@@ -225,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_draw_does_not_depend_on_what_else_is_drawn() {
-        let settings = NullSettings { exact_up_to: 0, size: 100, ..NullSettings::default() };
-        let alone = Nulls::new(&[vec![(2, 9)]], settings).p(0.5, &[(2, 9)]);
-        let among = Nulls::new(&[vec![(5, 40)], vec![(2, 9)], vec![(1, 3), (2, 8)]], settings).p(0.5, &[(2, 9)]);
-        assert_eq!(alone, among);
+        let settings = NullSettings { exact_up_to: 0, size: 1200, ..NullSettings::default() };
+        let alone = p_values(&[0.5], &[vec![(2, 9)]], settings)[0];
+        let groups = [vec![(5, 40)], vec![(2, 9)], vec![(1, 3), (2, 8), (7, 9)]];
+        assert_eq!(p_values(&[0.5; 3], &groups, settings)[1], alone);
     }
 }

@@ -7,7 +7,7 @@ use super::super::support::columns::digest;
 use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Ranking, normalised, rank};
 use super::fdr::benjamini_hochberg;
-use super::null::{NullSettings, Nulls};
+use super::null::{NullSettings, p_values};
 use super::rule::{PairRule, Pairs};
 use crate::embedding::{Roles, Space};
 
@@ -67,26 +67,23 @@ impl MapTable {
         let members: Vec<&(String, Vec<usize>)> = members.iter().filter(|(_, rows)| !rows.is_empty()).collect();
         let configurations: Vec<Vec<(usize, usize)>> =
             members.iter().map(|(_, at)| at.iter().map(|&at| (rows[at].positives, rows[at].all)).collect()).collect();
-        let nulls = Nulls::new(&configurations, null);
         let mean = |at: &[usize], value: fn(&RowScore) -> f64| {
             at.iter().map(|&at| value(&rows[at])).sum::<f64>() / at.len() as f64
         };
+        let averages: Vec<f64> = members.iter().map(|(_, at)| mean(at, |row| row.average_precision)).collect();
         let mut groups: Vec<GroupScore> = members
             .iter()
-            .zip(&configurations)
-            .map(|((name, at), configurations)| {
-                let average = mean(at, |row| row.average_precision);
-                let p = nulls.p(average, configurations);
-                GroupScore {
-                    name: name.clone(),
-                    n: at.len(),
-                    mean_average_precision: average,
-                    normalised: mean(at, |row| row.normalised),
-                    p: p.p,
-                    standard_error: p.standard_error,
-                    exact: p.exact,
-                    q: 1.0,
-                }
+            .zip(p_values(&averages, &configurations, null))
+            .zip(&averages)
+            .map(|(((name, at), p), &average)| GroupScore {
+                name: name.clone(),
+                n: at.len(),
+                mean_average_precision: average,
+                normalised: mean(at, |row| row.normalised),
+                p: p.p,
+                standard_error: p.standard_error,
+                exact: p.exact,
+                q: 1.0,
             })
             .collect();
         let p: Vec<f64> = groups.iter().map(|group| group.p).collect();
@@ -119,7 +116,7 @@ pub fn mean_average_precision(
     null: NullSettings,
 ) -> Result<MapTable, String> {
     let rows: Vec<RowScore> =
-        ranked(space, roles, rule)?.iter().map(|(row, ranking)| row_score(*row, ranking)).collect();
+        ranked(space, roles, rule, usize::MAX)?.iter().map(|(row, ranking)| row_score(*row, ranking)).collect();
     let mut members: Vec<(String, Vec<usize>)> = group.levels.iter().map(|name| (name.clone(), Vec::new())).collect();
     for (at, row) in rows.iter().enumerate() {
         members[group.code(row.row as usize)].1.push(at);
@@ -127,11 +124,16 @@ pub fn mean_average_precision(
     Ok(MapTable::assemble(rows, &members, null))
 }
 
-/// Rankings of the treated rows that have positives and negatives.
+/// Rankings of the treated rows that have positives and negatives, with the ties of the `first` nearest positives.
 ///
 /// # Errors
 /// As [`mean_average_precision`].
-pub(crate) fn ranked(space: &Space<'_>, roles: &Roles<'_>, rule: &PairRule<'_>) -> Result<Vec<(u32, Ranking)>, String> {
+pub(crate) fn ranked(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    rule: &PairRule<'_>,
+    first: usize,
+) -> Result<Vec<(u32, Ranking)>, String> {
     if rule.takes_controls() && roles.controls.rows == 0 {
         return Err("there are no negative controls".to_owned());
     }
@@ -144,7 +146,7 @@ pub(crate) fn ranked(space: &Space<'_>, roles: &Roles<'_>, rule: &PairRule<'_>) 
         ));
     }
     let profiles = if rule.takes_controls() { Profiles::with_controls(space) } else { Profiles::treated(space) };
-    let rankings = rank(&profiles, &pairs.queries, &pairs.pools, &pairs.negatives());
+    let rankings = rank(&profiles, &pairs.queries, &pairs.pools, &pairs.negatives(), first);
     let ranked: Vec<(u32, Ranking)> =
         pairs.queries.iter().map(|query| query.row).zip(rankings).filter(|(_, ranking)| ranking.counts()).collect();
     if ranked.is_empty() {

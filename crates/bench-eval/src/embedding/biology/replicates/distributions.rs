@@ -96,7 +96,7 @@ distributions!(
 pub(crate) fn similarities(space: &Space<'_>, roles: &Roles<'_>, unit: &str) -> Result<(Vec<f64>, Vec<f64>), String> {
     let compounds = compound(roles)?;
     let factor = roles.layout.unit(unit).ok_or_else(|| format!("there is no {unit} column"))?;
-    let centroids = Centroids::new(space.treated, compounds, factor);
+    let centroids = Centroids::of(space, compounds, factor);
     let none = Matrix::zeros(0, space.treated.cols());
     let cells = Space::new(&centroids.matrix, &none);
     let profiles = Profiles::treated(&cells);

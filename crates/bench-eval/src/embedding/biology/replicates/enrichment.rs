@@ -57,7 +57,7 @@ pub struct LabelEnrichment;
 pub(crate) fn table(
     space: &Space<'_>,
     top: f64,
-    related: &(dyn Fn(usize, usize) -> Option<bool> + Sync),
+    related: &(impl Fn(usize, usize) -> Option<bool> + Sync),
 ) -> Result<[f64; 4], String> {
     let profiles = Profiles::treated(space);
     let found = split(&profiles, top, false, 2, &|a, b| related(a, b).map(usize::from))?;
@@ -106,13 +106,20 @@ impl EmbeddingMetric for LabelEnrichment {
         NullCost::Pairs
     }
 
+    fn labels_compounds(&self) -> bool {
+        true
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let compounds = compound(roles)?;
         let sets = LabelSets::new(roles.label);
-        let share = |a: usize, b: usize| {
-            let (a, b) = (roles.label.code(a), roles.label.code(b));
+        let levels = sets.of_level.len();
+        let meet = |a: usize, b: usize| {
             a == b || sets.of_level[a].iter().any(|label| sets.of_level[b].binary_search(label).is_ok())
         };
+        // Looked up for every pair of rows.
+        let table_of_levels: Vec<bool> = (0..levels * levels).map(|at| meet(at / levels, at % levels)).collect();
+        let share = |a: usize, b: usize| table_of_levels[roles.label.code(a) * levels + roles.label.code(b)];
         let related = |a: usize, b: usize| (compounds.codes[a] != compounds.codes[b]).then(|| share(a, b));
         Ok(measured(table(space, TOP, &related)?))
     }

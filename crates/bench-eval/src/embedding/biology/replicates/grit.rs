@@ -23,7 +23,7 @@ use super::standardised;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Roles, Space};
 
 /// Rows of a task.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 /// Standard deviations of correlations below this are rounding.
 const NOISE: f64 = 1e-9;
 
@@ -40,6 +40,16 @@ static CARD: EmbeddingCard = card! {
 /// The metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Grit;
+
+/// Sum of some rows.
+fn sum_of(data: &[f64], dims: usize, rows: &[u32]) -> Vec<f64> {
+    let mut sum = vec![0.0; dims];
+    for &row in rows {
+        let values = &data[row as usize * dims..(row as usize + 1) * dims];
+        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    sum
+}
 
 impl EmbeddingMetric for Grit {
     fn card(&self) -> &'static EmbeddingCard {
@@ -60,6 +70,8 @@ impl EmbeddingMetric for Grit {
             (standardised(space.treated), standardised(space.controls), space.treated.cols());
         let (members, wells) = (compounds.members(), wells(roles.layout));
         let mut rows = vec![f64::NAN; roles.layout.rows];
+        // The sum over replicates is a product with their sum.
+        let sums: Vec<Vec<f64>> = members.par_iter().map(|members| sum_of(&treated, dims, members)).collect();
         rows.par_chunks_mut(ROWS).enumerate().for_each(|(block, rows)| {
             let start = block * ROWS;
             let left = &treated[start * dims..(start + rows.len()) * dims];
@@ -70,19 +82,16 @@ impl EmbeddingMetric for Grit {
                 let mean = to_controls.iter().sum::<f64>() / m as f64;
                 let variance = to_controls.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / m as f64;
                 let deviation = if variance.sqrt() > NOISE { variance.sqrt() } else { 1.0 };
-                let (mut sum, mut count) = (0.0, 0);
-                for &other in &members[compounds.code(start + i)] {
-                    let other = other as usize;
-                    if wells[other] != wells[start + i] {
-                        let r: f64 =
-                            own.iter().zip(&treated[other * dims..(other + 1) * dims]).map(|(a, b)| a * b).sum();
-                        sum += (r - mean) / deviation;
-                        count += 1;
-                    }
+                let code = compounds.code(start + i);
+                // Rows of the own well, the row itself among them, are no replicates.
+                let (own_well, others): (Vec<u32>, Vec<u32>) =
+                    members[code].iter().partition(|&&other| wells[other as usize] == wells[start + i]);
+                if others.is_empty() {
+                    continue;
                 }
-                if count > 0 {
-                    *row = sum / f64::from(count);
-                }
+                let inside = sum_of(&treated, dims, &own_well);
+                let sum: f64 = own.iter().zip(&sums[code]).zip(&inside).map(|((x, all), own)| x * (all - own)).sum();
+                *row = (sum / others.len() as f64 - mean) / deviation;
             }
         });
         let parts = by_level(compounds, "compound", &rows);

@@ -28,6 +28,9 @@ use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullC
 pub static RULE: PairRule<'static> =
     PairRule { pos_sameby: &["compound"], pos_diffby: &["well"], neg_sameby: &[], neg_diffby: &["compound"] };
 
+/// The most ranks that a reading asks for.
+const FIRST: usize = 10;
+
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     Hit(usize),
@@ -68,7 +71,7 @@ nearest!(
 );
 nearest!(
     HIT_AT_10,
-    Reading::Hit(10),
+    Reading::Hit(FIRST),
     "hit-at-10",
     "Hit at 10",
     "Probability that a replicate is among the ten nearest.",
@@ -76,7 +79,7 @@ nearest!(
 );
 nearest!(
     PRECISION_AT_10,
-    Reading::Precision(10),
+    Reading::Precision(FIRST),
     "precision-at-10",
     "Precision at 10",
     "Share of replicates among the ten nearest.",
@@ -128,7 +131,7 @@ impl EmbeddingMetric for Nearest {
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let compounds = compound(roles)?;
         let ranked: Arc<Ranked> =
-            space.remember(&format!("ranks/{}", key(roles, &RULE)?), || ranked(space, roles, &RULE));
+            space.remember(&format!("ranks/{}", key(roles, &RULE)?), || ranked(space, roles, &RULE, FIRST));
         let ranked = ranked.as_ref().as_ref().map_err(Clone::clone)?;
         let spread = |value: &dyn Fn(&Ranking) -> f64| -> Vec<f64> {
             let mut rows = vec![f64::NAN; roles.layout.rows];

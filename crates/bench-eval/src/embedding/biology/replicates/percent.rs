@@ -23,7 +23,7 @@ use bench_core::number::quantile_sorted;
 use bench_core::{Factor, Matrix, Seed};
 use rayon::prelude::*;
 
-use super::super::support::columns::{LabelSets, compound, median_profiles, wells};
+use super::super::support::columns::{LabelSets, compound, compound_medians, wells};
 use super::super::support::product::products;
 use super::super::support::stats::median;
 use super::standardised;
@@ -77,12 +77,7 @@ struct Groups<'a> {
 
 /// Median correlation of the pairs of `rows` that count; `NaN` if none does.
 fn median_correlation(data: &[f64], dims: usize, rows: &[u32], counts: &(dyn Fn(usize, usize) -> bool + Sync)) -> f64 {
-    let mut block = Vec::with_capacity(rows.len() * dims);
-    for &row in rows {
-        block.extend_from_slice(&data[row as usize * dims..(row as usize + 1) * dims]);
-    }
-    let mut all = vec![0.0; rows.len() * rows.len()];
-    products(&block, &block, dims, &mut all);
+    let all = correlations(data, dims, rows);
     let mut values = Vec::new();
     for (i, &a) in rows.iter().enumerate() {
         for (j, &b) in rows.iter().enumerate().skip(i + 1) {
@@ -92,6 +87,55 @@ fn median_correlation(data: &[f64], dims: usize, rows: &[u32], counts: &(dyn Fn(
         }
     }
     median(&mut values)
+}
+
+/// Medians of [`DRAWS`] random groups of every size (ascending), sorted.
+///
+/// The first rows of a random order are a random group whatever their number: one order per draw serves all sizes.
+fn null_medians(
+    data: &[f64],
+    dims: usize,
+    sizes: &[usize],
+    is_null: &(dyn Fn(usize, usize) -> bool + Sync),
+    unit: &str,
+) -> Vec<Vec<f64>> {
+    let Some(&largest) = sizes.last() else { return Vec::new() };
+    let drawn: Vec<Vec<f64>> = (0..DRAWS)
+        .into_par_iter()
+        .map(|draw| {
+            let mut stream = Seed(0).derive(&format!("percent/{unit}"), draw as u64).stream();
+            let rows = stream.sample(data.len() / dims, largest);
+            let all = correlations(data, dims, &rows);
+            let (mut values, mut next) = (Vec::new(), 1);
+            let medians = sizes.iter().map(|&size| {
+                for j in next..size {
+                    let counted = (0..j).filter(|&i| is_null(rows[i] as usize, rows[j] as usize));
+                    values.extend(counted.map(|i| all[i * largest + j]));
+                }
+                next = size;
+                // Selecting only reorders what is there.
+                median(&mut values)
+            });
+            medians.collect()
+        })
+        .collect();
+    let of_size = |at: usize| {
+        let mut medians: Vec<f64> = drawn.iter().map(|draw| draw[at]).filter(|median| !median.is_nan()).collect();
+        medians.sort_unstable_by(f64::total_cmp);
+        medians
+    };
+    (0..sizes.len()).map(of_size).collect()
+}
+
+/// Correlations between some rows, `[rows, rows]`.
+fn correlations(data: &[f64], dims: usize, rows: &[u32]) -> Vec<f64> {
+    let mut block = Vec::with_capacity(rows.len() * dims);
+    for &row in rows {
+        block.extend_from_slice(&data[row as usize * dims..(row as usize + 1) * dims]);
+    }
+    let mut all = vec![0.0; rows.len() * rows.len()];
+    products(&block, &block, dims, &mut all);
+    all
 }
 
 fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<Measured, String> {
@@ -105,32 +149,11 @@ fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<M
     let mut sizes: Vec<usize> = observed.iter().map(|group| group.1).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let nulls: Vec<(usize, Vec<f64>)> = sizes
-        .iter()
-        .map(|&size| {
-            let mut medians: Vec<f64> = (0..DRAWS)
-                .into_par_iter()
-                .map(|draw| {
-                    let mut stream = Seed(0).derive(&format!("percent/{unit}/{size}"), draw as u64).stream();
-                    let mut rows: Vec<u32> = Vec::with_capacity(size);
-                    while rows.len() < size {
-                        let row = stream.below(matrix.rows()) as u32;
-                        if !rows.contains(&row) {
-                            rows.push(row);
-                        }
-                    }
-                    median_correlation(&data, dims, &rows, groups.is_null)
-                })
-                .filter(|median| !median.is_nan())
-                .collect();
-            medians.sort_unstable_by(f64::total_cmp);
-            (size, medians)
-        })
-        .collect();
+    let nulls = null_medians(&data, dims, &sizes, groups.is_null, unit);
     let mut passed = 0;
     let mut parts = Vec::new();
     for (name, n, median) in observed {
-        let null = nulls.iter().find(|null| null.0 == n).map_or(&[][..], |null| null.1.as_slice());
+        let null = nulls[sizes.partition_point(|&size| size < n)].as_slice();
         if null.is_empty() {
             continue;
         }
@@ -160,6 +183,10 @@ impl EmbeddingMetric for Percent {
         if self.matching { NullCost::Pairs } else { NullCost::Unmoved }
     }
 
+    fn labels_compounds(&self) -> bool {
+        self.matching
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let compounds = compound(roles)?;
         if self.matching { matching(space, roles, compounds) } else { replicating(space, roles, compounds) }
@@ -182,7 +209,7 @@ fn replicating(space: &Space<'_>, roles: &Roles<'_>, compounds: &Factor) -> Resu
 
 fn matching(space: &Space<'_>, roles: &Roles<'_>, compounds: &Factor) -> Result<Measured, String> {
     let members: Vec<Vec<u32>> = compounds.members().into_iter().filter(|rows| !rows.is_empty()).collect();
-    let consensus = median_profiles(space.treated, &members);
+    let consensus = compound_medians(space, compounds);
     let sets = LabelSets::new(roles.label);
     let of: Vec<&[u32]> =
         members.iter().map(|rows| sets.of_level[roles.label.code(rows[0] as usize)].as_slice()).collect();

@@ -19,10 +19,11 @@
 //! # Reference
 //! Celik et al., PLOS Computational Biology 20:e1012463 (2024), EFAAR_benchmarking.
 
-use bench_core::Seed;
+use bench_core::{Matrix, Seed};
 use rayon::prelude::*;
 
 use super::super::support::columns::compound;
+use super::super::support::profiles::dot;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Random groups per size.
@@ -42,17 +43,50 @@ static CARD: EmbeddingCard = card! {
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationConsistency;
 
-/// Mean cosine of all pairs of rows of length one or zero.
-pub(crate) fn mean_cosine(rows: &[&[f32]]) -> f64 {
-    let dims = rows.first().map_or(0, |row| row.len());
-    let mut sum = vec![0.0_f64; dims];
-    let mut own = 0.0;
-    for row in rows {
-        sum.iter_mut().zip(*row).for_each(|(sum, &value)| *sum += f64::from(value));
-        own += row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+/// The sum of some rows of length one or zero, and of their squared lengths.
+struct Sums {
+    sum: Vec<f64>,
+    own: f64,
+    n: f64,
+}
+
+impl Sums {
+    fn new(dims: usize) -> Self {
+        Self { sum: vec![0.0; dims], own: 0.0, n: 0.0 }
     }
-    let n = rows.len() as f64;
-    (sum.iter().map(|sum| sum * sum).sum::<f64>() - own) / (n * (n - 1.0))
+
+    fn add(&mut self, row: &[f32]) {
+        self.sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        self.own += dot(row, row);
+        self.n += 1.0;
+    }
+
+    /// Mean cosine of all pairs.
+    fn mean_cosine(&self) -> f64 {
+        (self.sum.iter().map(|sum| sum * sum).sum::<f64>() - self.own) / (self.n * (self.n - 1.0))
+    }
+}
+
+/// Mean cosines of [`DRAWS`] random groups of every size (ascending); `[sizes][draws]`.
+///
+/// The first rows of a random order are a random group whatever their number: one order per draw serves all sizes.
+fn null_means(unit: &Matrix, sizes: &[usize]) -> Vec<Vec<f64>> {
+    let largest = sizes.last().copied().unwrap_or(0);
+    let drawn: Vec<Vec<f64>> = (0..DRAWS)
+        .into_par_iter()
+        .map(|draw| {
+            let mut stream = Seed(0).derive("perturbation-consistency", draw as u64).stream();
+            let rows = stream.sample(unit.rows(), largest);
+            let (mut sums, mut next) = (Sums::new(unit.cols()), 0);
+            let means = sizes.iter().map(|&size| {
+                rows[next..size].iter().for_each(|&row| sums.add(unit.row(row as usize)));
+                next = size;
+                sums.mean_cosine()
+            });
+            means.collect()
+        })
+        .collect();
+    (0..sizes.len()).map(|at| drawn.iter().map(|draw| draw[at]).collect()).collect()
 }
 
 impl EmbeddingMetric for PerturbationConsistency {
@@ -76,29 +110,11 @@ impl EmbeddingMetric for PerturbationConsistency {
         sizes.sort_unstable();
         sizes.dedup();
         let mean = |rows: &[u32]| {
-            let rows: Vec<&[f32]> = rows.iter().map(|&row| unit.row(row as usize)).collect();
-            mean_cosine(&rows)
+            let mut sums = Sums::new(unit.cols());
+            rows.iter().for_each(|&row| sums.add(unit.row(row as usize)));
+            sums.mean_cosine()
         };
-        let nulls: Vec<Vec<f64>> = sizes
-            .iter()
-            .map(|&size| {
-                (0..DRAWS)
-                    .into_par_iter()
-                    .map(|draw| {
-                        let seed = Seed(0).derive(&format!("perturbation-consistency/{size}"), draw as u64);
-                        let mut rows: Vec<u32> = Vec::with_capacity(size);
-                        let mut stream = seed.stream();
-                        while rows.len() < size {
-                            let row = stream.below(unit.rows()) as u32;
-                            if !rows.contains(&row) {
-                                rows.push(row);
-                            }
-                        }
-                        mean(&rows)
-                    })
-                    .collect()
-            })
-            .collect();
+        let nulls = null_means(unit, &sizes);
         let parts: Vec<Part> = groups
             .par_iter()
             .map(|(code, rows)| {

@@ -19,11 +19,11 @@
 //! # Reference
 //! Szekely and Rizzo 2013; Celik et al., PLOS Computational Biology 20:e1012463 (2024).
 
-use bench_core::Seed;
+use bench_core::{Matrix, Seed};
 use rayon::prelude::*;
 
 use super::super::support::columns::compound;
-use super::super::support::profiles::squared_distance;
+use super::super::support::product::products;
 use super::mp_value::sample;
 use super::share_retrieved;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
@@ -32,6 +32,10 @@ use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part,
 pub const CONTROLS: usize = 1000;
 /// Fewest wells of a compound.
 pub const WELLS: usize = 5;
+/// Rows of a task.
+const ROWS: usize = 128;
+/// Share of the squared lengths below which a squared distance is rounding.
+const NOISE: f64 = 1e-13;
 /// Random groups of controls per size.
 const DRAWS: usize = 200;
 
@@ -49,22 +53,43 @@ static CARD: EmbeddingCard = card! {
 #[derive(Clone, Copy, Debug)]
 pub struct PerturbationMagnitude;
 
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    squared_distance(a, b).sqrt()
+/// Rows less the mean of the controls, in `f64`, with their squared lengths.
+struct Points {
+    data: Vec<f64>,
+    square: Vec<f64>,
 }
 
-/// Sum of the distances between all ordered pairs of rows.
-fn within(rows: &[&[f32]]) -> f64 {
-    let upper: f64 =
-        rows.iter().enumerate().map(|(i, a)| rows[i + 1..].iter().map(|b| distance(a, b)).sum::<f64>()).sum();
-    2.0 * upper
+impl Points {
+    fn new(matrix: &Matrix, rows: &[u32], mean: &[f64]) -> Self {
+        let mut data = Vec::with_capacity(rows.len() * mean.len());
+        for &row in rows {
+            data.extend(matrix.row(row as usize).iter().zip(mean).map(|(&value, mean)| f64::from(value) - mean));
+        }
+        let square = data.chunks_exact(mean.len().max(1)).map(|row| row.iter().map(|x| x * x).sum()).collect();
+        Self { data, square }
+    }
+
+    /// Euclidean distances to other points, `[rows, others]`. What is below the rounding of the squared lengths is zero.
+    fn distances(&self, others: &Points) -> Vec<f64> {
+        let mut out = vec![0.0; self.square.len() * others.square.len()];
+        products(&self.data, &others.data, self.data.len() / self.square.len(), &mut out);
+        for (line, square) in out.chunks_exact_mut(others.square.len()).zip(&self.square) {
+            for (value, other) in line.iter_mut().zip(&others.square) {
+                let lengths = square + other;
+                let squared = lengths - 2.0 * *value;
+                *value = if squared <= NOISE * lengths { 0.0 } else { squared.sqrt() };
+            }
+        }
+        out
+    }
 }
 
 /// Energy distance of two samples, the mean distance within the second being known.
-fn energy_distance(x: &[&[f32]], y: &[&[f32]], within_y: f64) -> f64 {
-    let (n, m) = (x.len() as f64, y.len() as f64);
-    let across: f64 = x.iter().map(|a| y.iter().map(|b| distance(a, b)).sum::<f64>()).sum();
-    2.0 * across / (n * m) - within(x) / (n * n) - within_y
+fn energy_distance(x: &Points, y: &Points, within_y: f64) -> f64 {
+    let (n, m) = (x.square.len() as f64, y.square.len() as f64);
+    let across: f64 = x.distances(y).iter().sum();
+    let within: f64 = x.distances(x).iter().sum();
+    2.0 * across / (n * m) - within / (n * n) - within_y
 }
 
 /// Energy distances of `size` random rows to the others, from a table of distances.
@@ -98,8 +123,7 @@ impl EmbeddingMetric for PerturbationMagnitude {
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let compounds = compound(roles)?;
         let drawn = sample(space.controls.rows(), CONTROLS, Seed(0).derive("perturbation-magnitude", 0));
-        let controls: Vec<&[f32]> = drawn.iter().map(|&row| space.controls.row(row as usize)).collect();
-        let m = controls.len();
+        let m = drawn.len();
         let groups: Vec<(usize, Vec<u32>)> = compounds
             .members()
             .into_iter()
@@ -111,9 +135,15 @@ impl EmbeddingMetric for PerturbationMagnitude {
                 "no compound has at least {WELLS} wells and fewer than half as many as the {m} controls"
             ));
         }
-        let table: Vec<f64> = controls
-            .par_iter()
-            .flat_map_iter(|a| controls.iter().map(|b| distance(a, b)).collect::<Vec<f64>>())
+        let mut mean = vec![0.0; space.controls.cols()];
+        for &row in &drawn {
+            let values = space.controls.row(row as usize);
+            mean.iter_mut().zip(values).for_each(|(mean, &value)| *mean += f64::from(value) / m as f64);
+        }
+        let controls = Points::new(space.controls, &drawn, &mean);
+        let table: Vec<f64> = drawn
+            .par_chunks(ROWS)
+            .flat_map_iter(|rows| Points::new(space.controls, rows, &mean).distances(&controls))
             .collect();
         let mut sizes: Vec<usize> = groups.iter().map(|(_, rows)| rows.len()).collect();
         sizes.sort_unstable();
@@ -123,12 +153,12 @@ impl EmbeddingMetric for PerturbationMagnitude {
         let parts: Vec<Part> = groups
             .par_iter()
             .map(|(code, rows)| {
-                let wells: Vec<&[f32]> = rows.iter().map(|&row| space.treated.row(row as usize)).collect();
+                let wells = Points::new(space.treated, rows, &mean);
                 let value = energy_distance(&wells, &controls, among);
                 let null = &nulls[sizes.partition_point(|&size| size < rows.len())];
                 let as_large = null.iter().filter(|&&other| other >= value * (1.0 - 1e-9)).count();
                 let p = (1 + as_large) as f64 / (1 + null.len()) as f64;
-                Part { unit: "compound", name: compounds.levels[*code].clone(), n: wells.len(), value, p: Some(p) }
+                Part { unit: "compound", name: compounds.levels[*code].clone(), n: rows.len(), value, p: Some(p) }
             })
             .collect();
         Ok(share_retrieved(parts))

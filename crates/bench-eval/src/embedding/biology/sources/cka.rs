@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use super::super::support::columns::{Centroids, compound, sources};
 use super::super::support::product::{column_products, products};
 use super::{mean_of, pairs};
+use crate::embedding::batch::shared::level_sums;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
 
 /// Rows that are multiplied at a time.
@@ -108,7 +109,7 @@ impl EmbeddingMetric for BetweenSources {
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let (compounds, factor) = (compound(roles)?, sources(roles)?);
-        let centroids = Centroids::new(space.treated, compounds, factor);
+        let centroids = Centroids::of(space, compounds, factor);
         let cells = centroids.by_source();
         let mut flat = 0;
         let mut parts = Vec::new();
@@ -139,6 +140,40 @@ impl EmbeddingMetric for BetweenSources {
             parts,
             ..Measured::default()
         })
+    }
+}
+
+/// What the metric takes from the rows alone.
+struct Scatter {
+    /// Column means.
+    mean: Vec<f64>,
+    /// Sum of squares about the means.
+    total: f64,
+    /// Sum of squares.
+    square: f64,
+    /// `|Xc'Xc|^2`.
+    product: f64,
+}
+
+impl Scatter {
+    fn new(matrix: &Matrix) -> Self {
+        let n = matrix.rows();
+        let sum = level_sums(matrix, &vec![0; n], 1);
+        let mean: Vec<f64> = sum.iter().map(|sum| sum / n as f64).collect();
+        let squares: Vec<(f64, f64)> = (0..n)
+            .into_par_iter()
+            .with_min_len(ROWS)
+            .map(|row| {
+                let each = matrix.row(row).iter().zip(&mean);
+                each.fold((0.0, 0.0), |(total, square), (&x, mean)| {
+                    let x = f64::from(x);
+                    (total + (x - mean).powi(2), square + x * x)
+                })
+            })
+            .collect();
+        let (total, square) = squares.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+        let product = squared_scatter(matrix, &mean);
+        Self { mean, total, square, product }
     }
 }
 
@@ -181,27 +216,17 @@ impl EmbeddingMetric for ToUnit {
         if counts.iter().filter(|&&count| count > 0.0).count() < 2 {
             return Err(format!("there is only one {}", roles.unit_name));
         }
-        let mut mean = vec![0.0_f64; d];
-        for row in 0..n {
-            mean.iter_mut().zip(matrix.row(row)).for_each(|(mean, &value)| *mean += f64::from(value) / n as f64);
-        }
-        // Xc' Yc = Xc' Y: the sums of the centred rows of each unit.
-        let mut sums = vec![0.0_f64; counts.len() * d];
-        let (mut left, mut all) = (0.0, 0.0);
-        for row in 0..n {
-            let sum = &mut sums[roles.unit.code(row) * d..(roles.unit.code(row) + 1) * d];
-            for ((sum, &value), mean) in sum.iter_mut().zip(matrix.row(row)).zip(&mean) {
-                let value = f64::from(value);
-                *sum += value - mean;
-                left += (value - mean).powi(2);
-                all += value * value;
-            }
-        }
-        if left <= 1e-20 * all {
+        let scatter = space.remember("cka/scatter", || Scatter::new(matrix));
+        if scatter.total <= 1e-20 * scatter.square {
             return Err("all rows are equal".to_owned());
         }
-        let xx = *space.remember("cka/scatter", || squared_scatter(matrix, &mean));
-        let xy: f64 = sums.iter().map(|sum| sum * sum).sum();
+        // Xc' Yc = Xc' Y: the sums of the centred rows of each unit.
+        let sums = level_sums(matrix, &roles.unit.codes, counts.len());
+        let xy: f64 = sums
+            .chunks_exact(d)
+            .zip(&counts)
+            .map(|(sum, count)| sum.iter().zip(&scatter.mean).map(|(x, mean)| (x - count * mean).powi(2)).sum::<f64>())
+            .sum();
         let yy: f64 = counts
             .iter()
             .enumerate()
@@ -213,6 +238,6 @@ impl EmbeddingMetric for ToUnit {
                     .sum::<f64>()
             })
             .sum();
-        Ok(Measured { value: xy / (xx * yy).sqrt(), n, ..Measured::default() })
+        Ok(Measured { value: xy / (scatter.product * yy).sqrt(), n, ..Measured::default() })
     }
 }

@@ -85,7 +85,7 @@ impl EmbeddingMetric for Mantel {
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let (compounds, factor) = (compound(roles)?, sources(roles)?);
-        let centroids = Centroids::new(space.treated, compounds, factor);
+        let centroids = Centroids::of(space, compounds, factor);
         let none = Matrix::zeros(0, space.treated.cols());
         let cells = Space::new(&centroids.matrix, &none);
         let profiles = Profiles::treated(&cells);

@@ -112,9 +112,13 @@ impl EmbeddingMetric for CrossSource {
         if matches!(self.reading, Reading::Labels) { NullCost::Pass } else { NullCost::Unmoved }
     }
 
+    fn labels_compounds(&self) -> bool {
+        matches!(self.reading, Reading::Labels)
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let (compounds, factor) = (compound(roles)?, sources(roles)?);
-        let centroids = Centroids::new(space.treated, compounds, factor);
+        let centroids = Centroids::of(space, compounds, factor);
         let none = Matrix::zeros(0, space.treated.cols());
         let cells = Space::new(&centroids.matrix, &none);
         let profiles = Profiles::treated(&cells);
@@ -147,7 +151,7 @@ impl EmbeddingMetric for CrossSource {
         } else {
             Negatives { differ: vec![&centroids.compound], disjoint: None }
         };
-        let rankings = rank(&profiles, &queries, &galleries, &negatives);
+        let rankings = rank(&profiles, &queries, &galleries, &negatives, usize::MAX);
         let value = |ranking: &Ranking| match self.reading {
             Reading::Hit(k) => ranking.hit(k),
             Reading::ReciprocalRank => ranking.reciprocal_rank(),

@@ -1,10 +1,12 @@
 //! Columns of the layout as codes, and profiles of compounds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bench_core::{Factor, Layout, Matrix};
+use rayon::prelude::*;
 
-use crate::embedding::Roles;
+use crate::embedding::{Roles, Space};
 
 /// The compound of every treated row.
 pub(crate) fn compound<'a>(roles: &Roles<'a>) -> Result<&'a Factor, String> {
@@ -127,27 +129,39 @@ pub(crate) fn members(codes: &[u32], count: usize) -> Vec<Vec<u32>> {
 
 /// Mean row of each group, in `f64`, rounded once. Groups must not be empty.
 pub(crate) fn mean_profiles(matrix: &Matrix, groups: &[Vec<u32>]) -> Matrix {
-    let mut data = Vec::with_capacity(groups.len() * matrix.cols());
-    for group in groups {
-        let mut sum = vec![0.0_f64; matrix.cols()];
+    let d = matrix.cols();
+    let mut data = vec![0.0; groups.len() * d];
+    data.par_chunks_mut(d.max(1)).zip(groups).for_each(|(out, group)| {
+        let mut sum = vec![0.0_f64; d];
         for &row in group {
             sum.iter_mut().zip(matrix.row(row as usize)).for_each(|(sum, &value)| *sum += f64::from(value));
         }
-        data.extend(sum.iter().map(|sum| (sum / group.len() as f64) as f32));
-    }
-    Matrix::new(groups.len(), matrix.cols(), data)
+        out.iter_mut().zip(sum).for_each(|(out, sum)| *out = (sum / group.len() as f64) as f32);
+    });
+    Matrix::new(groups.len(), d, data)
 }
 
 /// Median row of each group, column by column. Groups must not be empty.
 pub(crate) fn median_profiles(matrix: &Matrix, groups: &[Vec<u32>]) -> Matrix {
-    let mut data = Vec::with_capacity(groups.len() * matrix.cols());
-    for group in groups {
-        for column in 0..matrix.cols() {
-            let mut values: Vec<f64> = group.iter().map(|&row| f64::from(matrix.row(row as usize)[column])).collect();
-            data.push(super::stats::median(&mut values) as f32);
+    let d = matrix.cols();
+    let mut data = vec![0.0; groups.len() * d];
+    data.par_chunks_mut(d.max(1)).zip(groups).for_each(|(out, group)| {
+        let mut values = Vec::with_capacity(group.len());
+        for (column, out) in out.iter_mut().enumerate() {
+            values.clear();
+            values.extend(group.iter().map(|&row| f64::from(matrix.row(row as usize)[column])));
+            *out = super::stats::median(&mut values) as f32;
         }
-    }
-    Matrix::new(groups.len(), matrix.cols(), data)
+    });
+    Matrix::new(groups.len(), d, data)
+}
+
+/// Median profile of every compound that has rows, in the order of the factor; remembered, as labels take no part in it.
+pub(crate) fn compound_medians(space: &Space<'_>, compounds: &Factor) -> Arc<Matrix> {
+    space.remember(&format!("medians/{:016x}", digest([compounds.codes.as_slice()])), || {
+        let groups: Vec<Vec<u32>> = compounds.members().into_iter().filter(|rows| !rows.is_empty()).collect();
+        median_profiles(space.treated, &groups)
+    })
 }
 
 /// The mean profile of every compound in every source where it is.
@@ -176,6 +190,14 @@ impl Centroids {
             source: cells.keys().map(|key| key.0).collect(),
             names: source.levels.clone(),
         }
+    }
+
+    /// The means of a space's treated rows, remembered.
+    pub(crate) fn of(space: &Space<'_>, compound: &Factor, source: &Factor) -> Arc<Self> {
+        let key = digest([compound.codes.as_slice(), source.codes.as_slice()]);
+        let make = || Self::new(space.treated, compound, source);
+        // Names are not in the digest: rows of the same codes may be of renamed sources.
+        space.remember(&format!("centroids/{key:016x}/{}", source.levels.join("/")), make)
     }
 
     /// Rows of each source, by ascending compound.

@@ -1,13 +1,17 @@
 //! The most similar (or least similar) share of all pairs of profiles, without the list of pairs.
 //!
 //! # What
-//! The largest `f32` similarities of pairs are found by counting: one pass over all pairs counts the upper sixteen
-//! bits of each similarity, a second the lower sixteen of those that share the upper bits of the threshold. That is
-//! exact for the products as computed, and needs two lists of 65,536 counts whatever the number of pairs.
+//! The pairs of a sample of rows say between which similarities the threshold lies; one pass over all pairs counts those
+//! beyond, and lists those between, among which it is found exactly. Where it lies elsewhere after all, or too many pairs
+//! lie between, it is found by counting: one pass over all pairs counts the upper sixteen bits of each similarity, a
+//! second the lower sixteen of those that share the upper bits of the threshold. Both ways are exact for the products as
+//! computed, and neither holds a list that grows with the number of pairs without bound.
 //!
 //! # Ties
 //! Of the pairs exactly at the threshold, the share that fills the requested number counts; where all pairs are equal,
 //! that is the requested share of every kind of pair, which is chance.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -18,6 +22,12 @@ use super::profiles::Profiles;
 const BLOCK: usize = 256;
 /// Counts of each pass.
 const BINS: usize = 1 << 16;
+/// Rows of the sample.
+const SAMPLE: usize = 2048;
+/// Fewest pairs of the sample above the bracket.
+const FEWEST: usize = 200;
+/// Most pairs that are listed.
+const LISTED: usize = 1 << 24;
 
 /// Similarities above which a share of all pairs lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +66,11 @@ fn key(value: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
+/// What kind a pair of profiles is, or `None` if it does not count.
+pub(crate) trait Kind: Fn(usize, usize) -> Option<usize> + Sync {}
+
+impl<F: Fn(usize, usize) -> Option<usize> + Sync> Kind for F {}
+
 /// Splits the pairs of profiles at the similarity above which `share` of them lie (below which, with `lowest`).
 /// `kind` gives the kind of a pair, below `kinds`, or `None` for a pair that does not count.
 ///
@@ -66,9 +81,122 @@ pub(crate) fn split(
     share: f64,
     lowest: bool,
     kinds: usize,
-    kind: &(dyn Fn(usize, usize) -> Option<usize> + Sync),
+    kind: &impl Kind,
 ) -> Result<Split, String> {
     let sign = if lowest { -1.0 } else { 1.0 };
+    if let Some(bracket) = bracket(profiles, share, sign, kind)
+        && let Some(split) = within(profiles, share, sign, (kinds, kind), bracket)
+    {
+        return Ok(split);
+    }
+    by_counting(profiles, share, sign, kinds, kind)
+}
+
+/// Keys between which a sample of the rows puts the threshold; `None` if too few of its pairs would lie above.
+fn bracket(profiles: &Profiles<'_>, share: f64, sign: f32, kind: &impl Kind) -> Option<(u32, u32)> {
+    let n = profiles.len();
+    let sampled = SAMPLE.min(n);
+    let rows: Vec<u32> = (0..sampled).map(|at| (at * n / sampled) as u32).collect();
+    let starts: Vec<usize> = (0..sampled).step_by(BLOCK).collect();
+    let found: Vec<Vec<u32>> = starts
+        .par_iter()
+        .map(|&start| {
+            let mut keys = Vec::new();
+            each_product(profiles, &rows, start, &mut |a, b, value| {
+                if kind(a as usize, b as usize).is_some() {
+                    keys.push(key(sign * value));
+                }
+            });
+            keys
+        })
+        .collect();
+    let mut keys = found.concat();
+    let wanted = share * keys.len() as f64;
+    let (fewer, more) = ((wanted * 0.8) as usize, (wanted * 1.25) as usize);
+    let listed = (wanted * 0.45) / keys.len() as f64 * (n as f64).powi(2) / 2.0;
+    if fewer < FEWEST || more >= keys.len() || listed > LISTED as f64 / 2.0 {
+        return None;
+    }
+    let mut place = |from_above: usize| {
+        let at = keys.len() - 1 - from_above;
+        *keys.select_nth_unstable(at).1
+    };
+    Some((place(more), place(fewer)))
+}
+
+/// The split in one pass, with the pairs of a bracket of keys listed; `None` if the threshold lies outside, or the list
+/// grows beyond [`LISTED`].
+fn within(
+    profiles: &Profiles<'_>,
+    share: f64,
+    sign: f32,
+    (kinds, kind): (usize, &impl Kind),
+    (low, high): (u32, u32),
+) -> Option<Split> {
+    struct Part {
+        total: Vec<u64>,
+        above: Vec<u64>,
+        listed: Vec<(u32, u32)>,
+    }
+    let rows: Vec<u32> = (0..profiles.len() as u32).collect();
+    let starts: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
+    let listed = AtomicUsize::new(0);
+    let parts: Vec<Part> = starts
+        .par_iter()
+        .map(|&start| {
+            let mut part = Part { total: vec![0; kinds], above: vec![0; kinds], listed: Vec::new() };
+            if listed.load(Ordering::Relaxed) > LISTED {
+                return part;
+            }
+            each_product(profiles, &rows, start, &mut |a, b, value| {
+                let Some(kind) = kind(a as usize, b as usize) else { return };
+                part.total[kind] += 1;
+                let key = key(sign * value);
+                if key > high {
+                    part.above[kind] += 1;
+                } else if key >= low {
+                    part.listed.push((key, kind as u32));
+                }
+            });
+            listed.fetch_add(part.listed.len(), Ordering::Relaxed);
+            part
+        })
+        .collect();
+    if listed.into_inner() > LISTED {
+        return None;
+    }
+    let sum = |of: &dyn Fn(&Part) -> &Vec<u64>| -> Vec<u64> {
+        (0..kinds).map(|kind| parts.iter().map(|part| of(part)[kind]).sum()).collect()
+    };
+    let (total, beyond) = (sum(&|part| &part.total), sum(&|part| &part.above));
+    let wanted = share * total.iter().sum::<u64>() as f64;
+    let missing = wanted - beyond.iter().sum::<u64>() as f64;
+    let mut keys: Vec<(u32, u32)> = parts.into_iter().flat_map(|part| part.listed).collect();
+    if missing <= 0.0 || missing > keys.len() as f64 {
+        return None;
+    }
+    // The key of the pair that fills the number: the first place from above at or beyond what is missing.
+    let place = keys.len() - missing.ceil() as usize;
+    let threshold = keys.select_nth_unstable(place).1.0;
+    let (mut above, mut tied) = (beyond.clone(), vec![0_u64; kinds]);
+    for &(key, kind) in &keys {
+        above[kind as usize] += u64::from(key > threshold);
+        tied[kind as usize] += u64::from(key == threshold);
+    }
+    let whole = above.iter().sum::<u64>() as f64;
+    let tied_share = ((wanted - whole) / tied.iter().sum::<u64>() as f64).clamp(0.0, 1.0);
+    let above = above.iter().zip(&tied).map(|(&above, &tied)| above as f64 + tied_share * tied as f64).collect();
+    Some(Split { threshold: Threshold { key: threshold, tied_share }, above, total })
+}
+
+/// The split in two passes that count bits of the similarities.
+fn by_counting(
+    profiles: &Profiles<'_>,
+    share: f64,
+    sign: f32,
+    kinds: usize,
+    kind: &impl Kind,
+) -> Result<Split, String> {
     let upper =
         count(profiles, kinds, &|a, b, value| kind(a, b).map(|kind| (kind, (key(sign * value) >> 16) as usize)));
     let total: Vec<u64> = upper.iter().map(|bins| bins.iter().sum()).collect();
@@ -107,20 +235,21 @@ fn descend(counts: &[Vec<u64>], wanted: f64, mut beyond: f64) -> (usize, f64) {
     unreachable!("no more pairs are wanted than there are")
 }
 
-/// What a pair is counted as, given its similarity: kind and bin.
-type Bin<'a> = &'a (dyn Fn(usize, usize, f32) -> Option<(usize, usize)> + Sync);
-
-/// Counts all pairs by kind and bin.
-fn count(profiles: &Profiles<'_>, kinds: usize, bin: Bin<'_>) -> Vec<Vec<u64>> {
-    let n = profiles.len();
-    let starts: Vec<usize> = (0..n).step_by(BLOCK).collect();
+/// Counts all pairs by kind and bin; `bin` says what a pair is counted as, given its similarity.
+fn count(
+    profiles: &Profiles<'_>,
+    kinds: usize,
+    bin: &(impl Fn(usize, usize, f32) -> Option<(usize, usize)> + Sync),
+) -> Vec<Vec<u64>> {
+    let rows: Vec<u32> = (0..profiles.len() as u32).collect();
+    let starts: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
     let empty = || vec![vec![0_u64; BINS]; kinds];
     // Counts are whole numbers: their sum is the same in any order.
     starts
         .par_iter()
         .fold(empty, |mut counts, &start| {
-            each_product(profiles, start, &mut |a, b, value| {
-                if let Some((kind, bin)) = bin(a, b, value) {
+            each_product(profiles, &rows, start, &mut |a, b, value| {
+                if let Some((kind, bin)) = bin(a as usize, b as usize, value) {
                     counts[kind][bin] += 1;
                 }
             });
@@ -132,23 +261,22 @@ fn count(profiles: &Profiles<'_>, kinds: usize, bin: Bin<'_>) -> Vec<Vec<u64>> {
         })
 }
 
-/// Calls `take` with every pair `a < b` whose `a` is in the block at `start`.
-fn each_product(profiles: &Profiles<'_>, start: usize, take: &mut dyn FnMut(usize, usize, f32)) {
-    let n = profiles.len();
-    let rows = |from: usize| -> Vec<u32> { (from as u32..(from + BLOCK).min(n) as u32).collect() };
+/// Calls `take` with every pair `a < b` of some ascending rows whose `a` is in the block at `start`.
+fn each_product(profiles: &Profiles<'_>, rows: &[u32], start: usize, take: &mut impl FnMut(u32, u32, f32)) {
+    let n = rows.len();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
-    let first = rows(start);
-    profiles.gather(&first, &mut left);
+    let first = &rows[start..(start + BLOCK).min(n)];
+    profiles.gather(first, &mut left);
     for other in (start..n).step_by(BLOCK) {
-        let second = rows(other);
-        profiles.gather(&second, &mut right);
+        let second = &rows[other..(other + BLOCK).min(n)];
+        profiles.gather(second, &mut right);
         out.resize(first.len() * second.len(), 0.0_f32);
         products(&left, &right, profiles.dims, &mut out);
-        for (i, line) in out.chunks_exact(second.len()).enumerate() {
-            for (j, &value) in line.iter().enumerate() {
-                if start + i < other + j {
-                    take(start + i, other + j, value);
-                }
+        for (i, (&a, line)) in first.iter().zip(out.chunks_exact(second.len())).enumerate() {
+            // In the block's own tile a row meets the later ones only.
+            let from = if other == start { i + 1 } else { 0 };
+            for (&b, &value) in second[from..].iter().zip(&line[from..]) {
+                take(a, b, value);
             }
         }
     }
@@ -184,9 +312,10 @@ mod tests {
         let space = Space::new(&matrix, &none);
         let profiles = Profiles::treated(&space);
         let mut all = Vec::new();
+        let rows: Vec<u32> = (0..300).collect();
         for start in (0..300).step_by(BLOCK) {
-            each_product(&profiles, start, &mut |a, b, value| {
-                if let Some(kind) = kind(a, b) {
+            each_product(&profiles, &rows, start, &mut |a, b, value| {
+                if let Some(kind) = kind(a as usize, b as usize) {
                     all.push((value, kind));
                 }
             });
@@ -200,7 +329,12 @@ mod tests {
             let odd = all[..whole].iter().filter(|pair| pair.1 == 1).count() as f64;
             assert!((found.above[1] - odd).abs() <= 1.0, "{found:?} {odd}");
             assert_eq!(found.total.iter().sum::<u64>(), all.len() as u64);
+            assert_eq!(found, by_counting(&profiles, share, 1.0, 2, &kind).unwrap(), "{share}");
         }
+        assert!(bracket(&profiles, 0.5, 1.0, &kind).is_some() && bracket(&profiles, 1e-4, 1.0, &kind).is_none());
+        // A bracket beside the threshold is noticed.
+        assert!(within(&profiles, 0.5, 1.0, (2, &kind), (key(0.9), key(0.95))).is_none());
+        assert!(within(&profiles, 0.5, 1.0, (2, &kind), (key(-0.9), key(-0.8))).is_none());
         let lowest = split(&profiles, 0.1, true, 2, &kind).unwrap();
         let cut = all[all.len() - (0.1 * all.len() as f64) as usize - 2].0;
         assert_eq!(lowest.threshold.above(-cut), 0.0);

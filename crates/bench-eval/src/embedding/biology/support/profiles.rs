@@ -96,7 +96,7 @@ impl<'a> Profiles<'a> {
 }
 
 /// Numbers the distinct rows; returns how many there are.
-fn points(rows: &[&[f32]]) -> (Vec<u32>, usize) {
+pub(crate) fn points(rows: &[&[f32]]) -> (Vec<u32>, usize) {
     let digest: Vec<u64> = rows.par_iter().with_min_len(BLOCK).map(|row| digest(row)).collect();
     let mut seen: HashMap<u64, Vec<u32>> = HashMap::new();
     let (mut point, mut count) = (Vec::with_capacity(rows.len()), 0);

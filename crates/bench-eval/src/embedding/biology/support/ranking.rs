@@ -25,6 +25,8 @@ use super::profiles::Profiles;
 const QUERIES: usize = 128;
 /// Candidates of a product.
 const CANDIDATES: usize = 512;
+/// Candidates looked at before the outcome is.
+const LANES: usize = 32;
 
 /// One question.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,21 @@ impl Negatives<'_> {
         query != candidate
             && self.differ.iter().all(|column| column[query] != column[candidate])
             && self.disjoint.is_none_or(|sets| share_none(&sets[query], &sets[candidate]))
+    }
+}
+
+impl Negatives<'_> {
+    /// Wrong answers in a pool, for each of some queries.
+    fn counts(&self, queries: &[u32], pool: &[u32]) -> Vec<usize> {
+        if let ([column], None) = (self.differ.as_slice(), self.disjoint) {
+            // Members of the query's own code, it among them, are none.
+            let mut with: HashMap<u32, usize> = HashMap::new();
+            pool.iter().for_each(|&row| *with.entry(column[row as usize]).or_default() += 1);
+            let own = |query: &u32| with.get(&column[*query as usize]).copied().unwrap_or(0);
+            return queries.iter().map(|query| pool.len() - own(query)).collect();
+        }
+        let count = |&query: &u32| pool.iter().filter(|&&row| self.includes(query as usize, row as usize)).count();
+        queries.iter().map(count).collect()
     }
 }
 
@@ -191,12 +208,14 @@ pub(crate) fn normalised(average_precision: f64, positives: usize, negatives: us
     ((average_precision - chance) / (1.0 - chance).max(1e-10)).clamp(-1.0, 1.0)
 }
 
-/// Ranks the positives of every query among the negatives of its pool; in the order of the queries.
+/// Ranks the positives of every query among the negatives of its pool; in the order of the queries. Only the ties of the
+/// `first` nearest positives are kept, which is enough to read what depends on the first ranks.
 pub(crate) fn rank(
     profiles: &Profiles<'_>,
     queries: &[Query],
     pools: &[Vec<u32>],
     negatives: &Negatives<'_>,
+    first: usize,
 ) -> Vec<Ranking> {
     let mut order: Vec<u32> = (0..queries.len() as u32).collect();
     order.sort_by_key(|&at| queries[at as usize].pool);
@@ -209,7 +228,7 @@ pub(crate) fn rank(
         .map(|task| {
             let asked: Vec<&Query> = task.iter().map(|&at| &queries[at as usize]).collect();
             let pool = &pools[asked[0].pool as usize];
-            rank_block(profiles, &asked, pool, negatives)
+            rank_block(profiles, &asked, pool, negatives, first)
         })
         .collect();
     let mut rankings = vec![Ranking::default(); queries.len()];
@@ -224,7 +243,7 @@ struct Counter {
     /// Distinct distances of positives, ascending, and how many share each.
     distance: Vec<f64>,
     positives: Vec<usize>,
-    /// Negatives between the previous distance and this one; the last entry is beyond all.
+    /// Negatives between the previous distance and this one.
     between: Vec<usize>,
     tied: Vec<usize>,
     /// Exact distances by point, where rows repeat.
@@ -232,15 +251,16 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(profiles: &Profiles<'_>, query: &Query) -> Self {
+    fn new(profiles: &Profiles<'_>, query: &Query, first: usize) -> Self {
         let row = query.row as usize;
         let mut all: Vec<f64> =
             query.positives.iter().map(|&positive| profiles.distance(row, positive as usize)).collect();
         all.sort_unstable_by(f64::total_cmp);
         let (mut distance, mut positives): (Vec<f64>, Vec<usize>) = (Vec::new(), Vec::new());
-        for value in all {
+        for (place, value) in all.into_iter().enumerate() {
             match positives.last_mut() {
                 Some(count) if distance.last() == Some(&value) => *count += 1,
+                _ if place >= first => break,
                 _ => {
                     distance.push(value);
                     positives.push(1);
@@ -248,27 +268,36 @@ impl Counter {
             }
         }
         let places = distance.len();
-        Self { distance, positives, between: vec![0; places + 1], tied: vec![0; places], known: HashMap::new() }
+        Self { distance, positives, between: vec![0; places], tied: vec![0; places], known: HashMap::new() }
+    }
+
+    /// The least product that a candidate at the last distance or nearer can have.
+    fn bar(&self, bound: f64) -> f32 {
+        // One part in a million is more than the rounding to `f32`.
+        self.distance.last().map_or(f32::INFINITY, |last| (1.0 - last - bound - 1e-6) as f32)
     }
 
     fn add(&mut self, fast: f64, bound: f64, exact: impl FnOnce(&mut HashMap<u32, f64>) -> f64) {
         let at = self.distance.partition_point(|&distance| distance < fast);
         let near = (at > 0 && fast - self.distance[at - 1] <= bound)
             || (at < self.distance.len() && self.distance[at] - fast <= bound);
-        if !near {
-            self.between[at] += 1;
-            return;
-        }
-        let exact = exact(&mut self.known);
-        let at = self.distance.partition_point(|&distance| distance < exact);
-        if self.distance.get(at) == Some(&exact) {
-            self.tied[at] += 1;
+        let at = if near {
+            let exact = exact(&mut self.known);
+            let at = self.distance.partition_point(|&distance| distance < exact);
+            if self.distance.get(at) == Some(&exact) {
+                self.tied[at] += 1;
+                return;
+            }
+            at
         } else {
-            self.between[at] += 1;
+            at
+        };
+        if let Some(between) = self.between.get_mut(at) {
+            *between += 1;
         }
     }
 
-    fn finish(self) -> Ranking {
+    fn finish(self, positives: usize, negatives: usize) -> Ranking {
         let mut before = 0;
         let mut ties = Vec::with_capacity(self.distance.len());
         for (at, &positives) in self.positives.iter().enumerate() {
@@ -276,14 +305,19 @@ impl Counter {
             ties.push(Tie { positives, negatives: self.tied[at], before });
             before += self.tied[at];
         }
-        let negatives = before + self.between[self.distance.len()];
-        Ranking { positives: self.positives.iter().sum(), ties, negatives }
+        Ranking { ties, positives, negatives }
     }
 }
 
-fn rank_block(profiles: &Profiles<'_>, queries: &[&Query], pool: &[u32], negatives: &Negatives<'_>) -> Vec<Ranking> {
+fn rank_block(
+    profiles: &Profiles<'_>,
+    queries: &[&Query],
+    pool: &[u32],
+    negatives: &Negatives<'_>,
+    first: usize,
+) -> Vec<Ranking> {
     let rows: Vec<u32> = queries.iter().map(|query| query.row).collect();
-    let mut counters: Vec<Counter> = queries.iter().map(|query| Counter::new(profiles, query)).collect();
+    let mut counters: Vec<Counter> = queries.iter().map(|query| Counter::new(profiles, query, first)).collect();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
     profiles.gather(&rows, &mut left);
     let bound = profiles.bound();
@@ -292,22 +326,32 @@ fn rank_block(profiles: &Profiles<'_>, queries: &[&Query], pool: &[u32], negativ
         out.resize(rows.len() * candidates.len(), 0.0);
         products(&left, &right, profiles.dims, &mut out);
         for ((counter, &row), products) in counters.iter_mut().zip(&rows).zip(out.chunks_exact(candidates.len())) {
-            for (&candidate, &product) in candidates.iter().zip(products) {
-                let (row, candidate) = (row as usize, candidate as usize);
-                if negatives.includes(row, candidate) {
-                    counter.add(1.0 - f64::from(product), bound, |known| {
-                        if profiles.repeats {
-                            let point = profiles.point(candidate);
-                            *known.entry(point).or_insert_with(|| profiles.distance(row, candidate))
-                        } else {
-                            profiles.distance(row, candidate)
-                        }
-                    });
+            let bar = counter.bar(bound);
+            for (candidates, products) in candidates.chunks(LANES).zip(products.chunks(LANES)) {
+                // Nearly all candidates are farther than the last positive that matters.
+                if !products.iter().fold(false, |any, &product| any | (product >= bar)) {
+                    continue;
+                }
+                for (&candidate, &product) in candidates.iter().zip(products) {
+                    let (row, candidate) = (row as usize, candidate as usize);
+                    if product >= bar && negatives.includes(row, candidate) {
+                        counter.add(1.0 - f64::from(product), bound, |known| {
+                            if profiles.repeats {
+                                let point = profiles.point(candidate);
+                                *known.entry(point).or_insert_with(|| profiles.distance(row, candidate))
+                            } else {
+                                profiles.distance(row, candidate)
+                            }
+                        });
+                    }
                 }
             }
         }
     }
-    counters.into_iter().map(Counter::finish).collect()
+    let counted = negatives.counts(&rows, pool);
+    let finish =
+        |((counter, query), negatives): ((Counter, &&Query), usize)| counter.finish(query.positives.len(), negatives);
+    counters.into_iter().zip(queries).zip(counted).map(finish).collect()
 }
 
 #[cfg(test)]
