@@ -187,7 +187,7 @@ fn values(
         paper_tables => tables(&paper_tables(view)),
         training => of_kind(Kind::Training, 1),
         training_tables => tables(&[table::training(view)]),
-        metric_suite => tables(&[table::embedding(view), extras.metric_suite.to_vec()].concat()),
+        metric_suite => tables(&[table::given(view), table::embedding(view), extras.metric_suite.to_vec()].concat()),
         comparisons => tables(&[table::ranks(view), table::comparisons(view)]),
         breakdown => headline.map(|h| breakdown(view, h, budget)),
         drill => headline.map(|h| drill::drill(view, h, budget)),

@@ -5,8 +5,13 @@ use bench_core::record::{CorrectionChoice, Interval};
 use super::{Cell, Shape, Table};
 use crate::view::View;
 
+/// The tables of both that have rows.
+pub(crate) fn given(view: &View<'_>) -> Vec<Table> {
+    [control_curve(view), choices(view)].into_iter().filter(|table| !table.rows.is_empty()).collect()
+}
+
 /// Accuracy on unseen sources by the number of control wells.
-pub(crate) fn control_curve(view: &View<'_>) -> Table {
+fn control_curve(view: &View<'_>) -> Table {
     let columns = [
         ("embedding", Shape::Text),
         ("correction", Shape::Text),
@@ -49,7 +54,7 @@ pub(crate) fn control_curve(view: &View<'_>) -> Table {
 }
 
 /// How often inner folds chose each setting.
-pub(crate) fn choices(view: &View<'_>) -> Table {
+fn choices(view: &View<'_>) -> Table {
     let columns = [
         ("embedding", Shape::Text),
         ("correction", Shape::Text),

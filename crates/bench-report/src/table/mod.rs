@@ -26,7 +26,7 @@ pub(crate) use write::push_record;
 pub(crate) use behind::behind;
 pub(crate) use build::{by_class, by_group, formula, g_scores, headline, main_results, metrics};
 pub(crate) use compounds::compounds;
-pub(crate) use control_curve::{choices, control_curve};
+pub(crate) use control_curve::given;
 pub(crate) use embedding::{circles, embedding, parts};
 pub(crate) use gaps::gaps;
 pub(crate) use leaderboard::{leaderboard, shared_ranks, span};
@@ -197,8 +197,8 @@ pub(crate) fn all(view: &View<'_>) -> Vec<Table> {
         tables.push(metrics(view, protocol, probe));
     }
     tables.extend([per_class(view), per_group(view), transfer(view), batch_probes(view)]);
+    tables.extend(given(view));
     tables.extend([compounds(view, usize::MAX), by_edge(view), by_position(view), by_plate(view, usize::MAX)]);
-    tables.extend([control_curve(view), choices(view)]);
     tables.extend(embedding(view));
     tables.extend([
         confounding(view),

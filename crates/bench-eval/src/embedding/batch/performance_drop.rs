@@ -21,7 +21,7 @@
 //!
 //! # Deviations
 //! PathoROB has designs of its own for each data set; here a third of the rows of every cell is tested, a fifth of the
-//! others validates, at most ten pairs are drawn with a seed, 20 repeats.
+//! others validates, at most four pairs are drawn with a seed, 20 repeats.
 //!
 //! # Reference
 //! PathoROB (Kömen et al. 2025); Masson and Loftus 2003 for the intervals.
@@ -42,7 +42,7 @@ const LEVELS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// Repeats.
 const REPEATS: usize = 20;
 /// Pairs of labels and units at most.
-const PAIRS: usize = 10;
+const PAIRS: usize = 4;
 /// Rows that a cell needs, and the most that are used.
 const CELL: (usize, usize) = (8, 100);
 /// Strengths of the penalty that are tried: `10^-8` to `10^4`.

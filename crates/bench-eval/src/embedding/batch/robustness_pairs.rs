@@ -193,7 +193,11 @@ mod tests {
             let one_hot = |row: usize| (0..5).map(move |at| f32::from(u8::from(codes.is_none_or(|c| c[row] == at))));
             Matrix::new(input.matrix.rows(), 5, (0..input.matrix.rows()).flat_map(one_hot).collect())
         };
-        let measure = |matrix: &Matrix| RobustnessPairs.measure(&Space::new(matrix, &none), &input.roles()).unwrap();
+        let measure = |matrix: &Matrix| {
+            let space = Space::new(matrix, &none);
+            space.robustness_k.set(3).unwrap();
+            RobustnessPairs.measure(&space, &input.roles()).unwrap()
+        };
         assert!(measure(&coded(Some(&input.label.codes))).value > 0.99);
         assert!(measure(&coded(Some(&input.batch.codes))).value < 0.01);
         // Half of the rows of the own unit are on the own plate and no neighbours, so that the other unit gains.

@@ -67,7 +67,8 @@ pub static PRESETS: [Preset; 7] = [
         absent: &[
             "kBET runs in R on neighbours by diffusion; here it is the same test on exact neighbours within the label.",
             "Cell cycle, variable genes and trajectories need gene expression.",
-            "The F1 of isolated labels is not measured, their silhouette is.",
+            "The F1 of isolated labels is not measured, their silhouette is; where every label is in all batches scib has none, \
+             here all labels count, as in scib-metrics.",
         ],
     },
     Preset {

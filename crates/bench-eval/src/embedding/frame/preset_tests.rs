@@ -153,3 +153,12 @@ fn performance_drops_are_those_of_scikit_learn() {
     }
     assert!(trials >= 12, "{trials} trials were compared");
 }
+
+#[test]
+fn every_metric_has_an_id_of_its_own() {
+    let mut ids: Vec<&str> = crate::embedding::every().map(|metric| metric.card().card.id).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
