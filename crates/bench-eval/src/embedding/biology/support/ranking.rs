@@ -453,12 +453,12 @@ mod tests {
         let space = Space::new(&matrix, &none);
         let profiles = Profiles::treated(&space);
         let pool: Vec<u32> = (0..n as u32).collect();
-        let same =
-            |row: u32| pool.iter().copied().filter(|&other| other != row && code[other as usize] == code[row as usize]);
-        let queries: Vec<Query> = (0..n as u32)
-            .filter(|row| row % 9 != 4)
-            .map(|row| Query { row, positives: same(row).collect(), pool: 0 })
-            .collect();
+        let same = |row: u32| -> Vec<u32> {
+            let agrees = |&other: &u32| other != row && code[other as usize] == code[row as usize];
+            pool.iter().copied().filter(agrees).collect()
+        };
+        let queries: Vec<Query> =
+            (0..n as u32).filter(|row| row % 9 != 4).map(|row| Query { row, positives: same(row), pool: 0 }).collect();
         let negatives = Negatives { differ: vec![&code], disjoint: None };
         assert!(among_all::fits(&queries, &pool) && !among_all::fits(&queries[..99], &pool));
         for first in [1, 10, usize::MAX] {
