@@ -267,6 +267,28 @@ fn average_precision_is_that_of_copairs() {
 }
 
 #[test]
+fn the_copairs_preset_is_the_mean_over_the_groups_of_copairs() {
+    // Without ties: copairs takes positives first.
+    let (name, input, values) = cases().remove(0);
+    let measure = |id: &str| {
+        let metric = crate::embedding::lookup(id).unwrap();
+        metric.measure(&input.space(), &input.roles("batch")).unwrap().value
+    };
+    for task in ["activity", "distinctiveness"] {
+        let groups: Vec<Vec<f64>> = values["map"][task]["groups"].as_object().unwrap().values().map(numbers).collect();
+        let mean = |place: usize| groups.iter().map(|group| group[place]).sum::<f64>() / groups.len() as f64;
+        close(&format!("{name} {task}"), measure(&format!("copairs-{task}-map")), mean(0), 1e-6);
+        close(&format!("{name} {task} normalised"), measure(&format!("copairs-{task}-normalised")), mean(1), 1e-6);
+        let p: Vec<f64> = groups.iter().map(|group| group[2]).collect();
+        let q = fdr::benjamini_hochberg(&p);
+        let retrieved = q.iter().filter(|&&q| q < 0.05).count() as f64 / q.len() as f64;
+        // One group may lie at the threshold of a drawn null.
+        let one = 1.0 / groups.len() as f64 + 1e-12;
+        close(&format!("{name} {task} retrieved"), measure(&format!("copairs-{task}-retrieved")), retrieved, one);
+    }
+}
+
+#[test]
 fn replicate_metrics_are_those_of_the_peers() {
     for (name, input, values) in cases() {
         let places = [("hit-at-1", 0), ("hit-at-10", 1), ("precision-at-10", 2), ("replicate-mrr", 3)];
