@@ -27,6 +27,41 @@
 //! assert_eq!(fitted.apply(&matrix, &origin)?.data(), [0.0, 2.0, 0.0, 5.0]);
 //! # Ok::<(), bench_correct::Error>(())
 //! ```
+//!
+//! Answers have no way in. A fit takes no label:
+//!
+//! ```compile_fail
+//! # use bench_core::{Answers, Matrix, Seed};
+//! # use bench_correct::{Chain, FitInput, Origin};
+//! # fn fit(chain: &Chain, matrix: &Matrix, origin: &Origin, answers: &Answers) {
+//! let input = FitInput { matrix, origin, covariate: None, seed: Seed(1), answers };
+//! # let _ = chain.fit(&input);
+//! # }
+//! ```
+//!
+//! and neither does what is fitted:
+//!
+//! ```compile_fail
+//! # use bench_core::{Answers, Matrix};
+//! # use bench_correct::{Fitted, FittedChain, Origin};
+//! # fn apply(fitted: &FittedChain, matrix: &Matrix, origin: &Origin, answers: &Answers) {
+//! let _ = fitted.apply(matrix, origin, answers);
+//! # }
+//! ```
+//!
+//! where the same lines without them compile:
+//!
+//! ```
+//! # use bench_core::{Matrix, Seed};
+//! # use bench_correct::{Chain, FitInput, Fitted, FittedChain, Origin};
+//! # fn fit(chain: &Chain, matrix: &Matrix, origin: &Origin) {
+//! let input = FitInput { matrix, origin, covariate: None, seed: Seed(1) };
+//! # let _ = chain.fit(&input);
+//! # }
+//! # fn apply(fitted: &FittedChain, matrix: &Matrix, origin: &Origin) {
+//! let _ = fitted.apply(matrix, origin);
+//! # }
+//! ```
 
 pub mod chain;
 pub mod correction;

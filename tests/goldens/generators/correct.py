@@ -32,6 +32,7 @@ from pycytominer.operations import RobustMAD, Spherize
 from pycytominer.operations.transform import InverseNormalTransform
 from scipy.spatial.distance import cdist
 from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 warnings.filterwarnings("ignore")
@@ -135,6 +136,21 @@ def zca_corr(reference):
 def scaled(reference):
     scaler = StandardScaler().fit(reference)
     return scaler.transform
+
+
+def removed(reference, k):
+    pca = PCA(k, svd_solver="full").fit(reference)
+    return lambda rows: rows - pca.inverse_transform(pca.transform(rows)) + pca.mean_
+
+
+def variant(x, plate, control):
+    """Columns whose controls vary on every plate: `select_variant_features` of the JUMP recipe."""
+    group = np.array(plate)
+    mads = np.array([scipy.stats.median_abs_deviation(x[(group == g) & control]) for g in np.unique(group)])
+    medians = np.array([np.median(x[(group == g) & control], axis=0) for g in np.unique(group)])
+    with np.errstate(all="ignore"):
+        good = (mads > 0) & (medians != 0) & (np.abs(mads / medians) > 1e-3)
+    return np.nonzero(good.all(0))[0].tolist()
 
 
 def tvn(x, batch, control, ridge=0.5):
@@ -310,6 +326,9 @@ for name, (x, batch, plate, control) in tables.items():
     frame = lambda m: pd.DataFrame(m)
     mad = lambda r: (lambda fitted: lambda m: fitted.transform(frame(m)).to_numpy())(RobustMAD(epsilon=1e-18).fit(frame(r)))
     out = {
+        "centre": show(per_group(x, plate, control, lambda r: StandardScaler(with_std=False).fit(r).transform)),
+        "remove-components": show(removed(x[control], 2)(x)),
+        "variant": variant(x, plate, control),
         "standardise": show(per_group(x, plate, control, scaled)),
         "robust": show(per_group(x, plate, control, lambda r: RobustScaler().fit(r).transform)),
         "mad": show(per_group(x, plate, control, mad)),
@@ -330,8 +349,8 @@ for name, (x, batch, plate, control) in tables.items():
     if name != "ugly":
         out["sphere-few"] = {m.lower(): tidy(Spherize(method=m, epsilon=1e-6, return_numpy=True).fit(frame(x[few])).transform(frame(x))[rows]) for m in ("ZCA", "ZCA-cor")}
         out["few"] = few.tolist()
-        out["tvn"] = tidy((lambda y: y @ y.T)(tvn(x, batch, control)[rows]))
-        out["pca-cs"] = show(pca_cs(x, batch, control, 5))
+    out["tvn"] = tidy((lambda y: y @ y.T)(tvn(x, batch, control)[rows]))
+    out["pca-cs"] = show(pca_cs(x, batch, control, 5))
     knees = zca_corr(x[control])
     out["zca-corr"] = None if knees is None else show(knees(x))
     if name not in ("single", "ugly"):
@@ -341,16 +360,19 @@ for name, (x, batch, plate, control) in tables.items():
     if name == "ugly":
         varying = [0, 1, 3, 4, 5]
         out["combat"] = tidy(np.insert(combat(x[:, varying], batch), 2, x[:, 2], axis=1)[rows])
+        covariate = [str(i % 3) for i in range(len(x))]
+        out["combat-covariate"] = tidy(np.insert(combat(x[:, varying], batch, covariate), 2, x[:, 2], axis=1)[rows])
     linear[name] = out
-    if name in ("generated", "real"):
+    if name != "single":
         base = scaled(x)(x)
         near[name] = {
             "mnn-exact": show(mnn(x, batch, 10, 0.5, False)),
             "mnn-mnnpy": show(mnn(x, batch, 10, 1.0, True)),
             "fast-mnn": tidy((lambda y: y @ y.T)(fast_mnn(x, batch, 6, 10, 3)[rows])),
-            "scanorama": show(panorama(unit(base).astype(np.float32).astype(np.float64), batch, 20)),
-            "scanorama-3": show(panorama(unit(base).astype(np.float32).astype(np.float64), batch, 3)),
         }
+        # Scanorama asks for no more neighbours than the smallest batch has rows.
+        for key, knn in [("scanorama-2", 2)] if name == "ugly" else [("scanorama", 20), ("scanorama-3", 3)]:
+            near[name][key] = show(panorama(unit(base).astype(np.float32).astype(np.float64), batch, knn))
 
 rng = np.random.default_rng(3)
 curves = [np.sort(rng.exponential(1.0, size=n) ** p)[::-1] for n in (5, 12, 40, 200) for p in (1, 2, 4)]

@@ -1,7 +1,7 @@
 """Golden values for Harmony: adds one dialect to ../correct_harmony.json.
 
 Versions: harmonypy 2.1.0 and harmonypy 0.0.10, which do not install side by side: run `python correct_harmony.py` once in an
-environment of each. Input: the tables of ../correct_inputs.json and a larger generated one (seed 5, stored in 32 bits).
+environment of each. Input: the tables of ../correct_inputs.json (`ugly`: few rows, duplicates, a constant feature) and a larger generated one (seed 5, stored in 32 bits).
 
 Clusters start at random, so that two seeds of harmonypy itself differ. Compared are the correlation of every feature with
 the result of the package (> 0.99, or what two seeds of the package reach where that is less) and the objective: the first
@@ -41,13 +41,20 @@ def run(x, batch, seed, **settings):
 tables = json.loads((HERE / "correct_inputs.json").read_text())
 x, batch = large()
 inputs = {"large": (x, batch)}
-for name in ("generated", "real"):
+for name in ("generated", "real", "ugly"):
     inputs[name] = (np.array(tables[name]["x"], np.float32), tables[name]["batch"])
 golden["large"] = {"x": [[float(f"{v:.9g}") for v in row] for row in x.tolist()], "batch": batch}
 out = {}
 for name, (x, batch) in inputs.items():
-    for label, settings in (("auto", {}), ("four", {"nclust": 4})):
-        z, outer, _ = run(x, batch, 0, **settings)
+    # Few rows in four clusters are fitted almost exactly and end elsewhere with every start: nothing to compare with.
+    for label, settings in (("auto", {}),) if name == "ugly" else (("auto", {}), ("four", {"nclust": 4})):
+        try:
+            z, outer, _ = run(x, batch, 0, **settings)
+        except TypeError as error:
+            # Few rows are one cluster, for which 0.0.10 takes its list of widths for a number.
+            assert dialect == "0.0" and len(x) < 60, error
+            out[f"{name}-{label}"] = str(error)
+            continue
         others = [run(x, batch, seed, **settings) for seed in range(1, 10)]
         between = [np.corrcoef(z[:, j], o[0][:, j])[0, 1] for o in others for j in range(x.shape[1])]
         shown = list(range(0, len(x), 4))

@@ -39,10 +39,17 @@ fn objectives(notes: &[String]) -> (f64, f64) {
 fn both_dialects_end_where_two_seeds_of_the_package_do() {
     let golden = golden("correct_harmony.json");
     for dialect in ["2", "0.0"] {
-        for name in ["large", "generated", "real"] {
-            for label in ["auto", "four"] {
+        for name in ["large", "generated", "real", "ugly"] {
+            // Few rows in four clusters end elsewhere with every start of the package.
+            let labels: &[&str] = if name == "ugly" { &["auto"] } else { &["auto", "four"] };
+            for &label in labels {
                 let what = format!("{dialect} {name} {label}");
                 let run = &golden[dialect]["runs"][format!("{name}-{label}")];
+                if run.is_string() {
+                    // 0.0.10 cannot make one cluster, which is what it takes few rows for.
+                    assert_eq!(what, "0.0 ugly auto");
+                    continue;
+                }
                 let (matrix, origin) = input(name);
                 let clusters = if label == "four" { "4" } else { "auto" };
                 let chain = Chain::parse(&format!("harmony(dialect={dialect}, clusters={clusters})")).unwrap();

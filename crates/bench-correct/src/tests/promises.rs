@@ -1,6 +1,6 @@
 //! What every correction promises.
 
-use bench_core::{Factor, Matrix, Seed};
+use bench_core::{Factor, Layout, Matrix, Seed};
 use proptest::prelude::*;
 
 use crate::testing::{experiment, noise, on_one_and_two_threads, origin};
@@ -93,6 +93,57 @@ fn a_fit_is_untouched_by_rows_outside_its_scope() {
         assert_eq!(a.apply(&matrix, &origin).unwrap(), b.apply(&matrix, &origin).unwrap(), "{chain}");
     }
     assert!(seen >= 10, "{seen}");
+}
+
+#[test]
+fn rows_of_other_groups_do_not_move_a_group_that_is_corrected_by_itself() {
+    let (matrix, origin) = experiment(64, 7, 3, 12);
+    let batch = origin.unit("batch").unwrap();
+    let mut changed = matrix.clone();
+    for row in (0..matrix.rows()).filter(|&row| batch.name(row) == "b2") {
+        changed.data_mut()[row * 7..(row + 1) * 7].iter_mut().for_each(|value| *value = 5.0 - *value * 2.0);
+    }
+    let others: Vec<u32> = (0..matrix.rows() as u32).filter(|&row| batch.name(row as usize) != "b2").collect();
+    for chain in [
+        "centre(by=batch)",
+        "centre(by=plate, on=all)",
+        "standardise(by=batch)",
+        "robust(by=plate)",
+        "mad(by=batch, on=all)",
+        "int(by=batch)",
+        "int(dialect=quantile, by=plate)",
+        "sphere(by=batch)",
+        "sphere(method=pca, shrinkage=ridge, by=batch)",
+        "zca-corr(by=batch)",
+    ] {
+        let (_, before) = fit(chain, &matrix, &origin).unwrap_or_else(|error| panic!("{chain}: {error}"));
+        let (_, after) = fit(chain, &changed, &origin).unwrap();
+        assert_eq!(before.take(&others), after.take(&others), "{chain}");
+        assert_ne!(before, after, "{chain}");
+    }
+}
+
+#[test]
+fn labels_compounds_and_covariates_reach_no_correction_that_does_not_ask() {
+    let (matrix, origin) = experiment(64, 7, 3, 13);
+    let answers = Factor::sorted(&(0..matrix.rows()).map(|row| (row % 5).to_string()).collect::<Vec<_>>());
+    for chain in all_chains() {
+        let parsed = Chain::parse(chain).unwrap();
+        assert!(!parsed.wants_covariate(), "{chain}");
+        let with = |covariate| FitInput { matrix: &matrix, origin: &origin, covariate, seed: Seed(4) };
+        let (_, blind) = parsed.fit_apply(&with(None)).unwrap();
+        let (_, told) = parsed.fit_apply(&with(Some(&answers))).unwrap();
+        assert_eq!(blind, told, "{chain}");
+    }
+    // What a layout says beyond the place of measurement is left behind.
+    let plain = Layout { rows: 5, plate: Some(Factor::sorted(&["p", "p", "q", "q", "q"])), ..Layout::default() };
+    let telling = Layout {
+        compound: Some(Factor::sorted(&["a", "b", "a", "b", "c"])),
+        site: Some(Factor::sorted(&["1", "2", "1", "2", "1"])),
+        groups: [("target".to_owned(), Factor::sorted(&["x", "y", "x", "y", "x"]))].into(),
+        ..plain.clone()
+    };
+    assert_eq!(Origin::new(&plain, vec![true; 5]), Origin::new(&telling, vec![true; 5]));
 }
 
 #[test]

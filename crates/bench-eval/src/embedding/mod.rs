@@ -29,6 +29,8 @@ pub mod summary;
 mod tournament;
 
 #[cfg(test)]
+mod controls_tests;
+#[cfg(test)]
 mod testing;
 
 pub use roles::Roles;
@@ -173,9 +175,9 @@ pub trait EmbeddingMetric: Send + Sync {
         None
     }
 
-    /// For a guard: whether firing means that the embedding has collapsed, so that its other scores take no part in
-    /// rankings.
-    fn means_collapse(&self) -> bool {
+    /// For a guard: whether this value, if the guard fires, means that the embedding has collapsed, so that its other
+    /// scores take no part in rankings.
+    fn means_collapse(&self, _measured: &Measured) -> bool {
         false
     }
 }

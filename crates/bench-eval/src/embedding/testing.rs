@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use bench_core::{Factor, Layout, Matrix};
+use bench_core::{Factor, Layout, Matrix, Seed};
 use serde_json::Value;
 
 use super::{Roles, Space};
@@ -87,6 +87,43 @@ impl Input {
             ..self.clone()
         }
     }
+}
+
+/// A balanced experiment in which every metric is defined: 3 sources of 2 batches of 2 plates; on every plate 6 labels of
+/// 2 compounds of 2 wells, and 8 negative controls. Normal features, the first ones with label and compound.
+pub(crate) fn experiment() -> Input {
+    const FEATURES: usize = 12;
+    let mut stream = Seed(17).stream();
+    let mut rows = |wells: usize, prefix: &str, signal: f64| {
+        let mut data = Vec::new();
+        let mut columns: [Vec<String>; 6] = Default::default();
+        for plate in 0..12 {
+            for well in 0..wells {
+                let (label, compound) = (well % 6, well % 12);
+                data.extend((0..FEATURES).map(|at| {
+                    let shown = 2.0 * f64::from(at == label) + f64::from(at == compound);
+                    (0.6 * stream.normal() + signal * shown) as f32
+                }));
+                let names = [
+                    format!("s{}", plate / 4),
+                    format!("s{}/b{}", plate / 4, plate / 2),
+                    format!("s{}/b{}/p{plate:02}", plate / 4, plate / 2),
+                    format!("{prefix}{well:02}"),
+                    format!("c{compound:02}"),
+                    format!("l{label}"),
+                ];
+                columns.iter_mut().zip(names).for_each(|(column, name)| column.push(name));
+            }
+        }
+        let [source, batch, plate, position, compound, label] = columns.map(|column| Factor::sorted(&column));
+        let mut layout = layout(&batch, &plate, &position);
+        layout.source = Some(source);
+        layout.compound = Some(compound).filter(|_| signal > 0.0);
+        (Matrix::new(data.len() / FEATURES, FEATURES, data), label, batch, layout)
+    };
+    let (matrix, label, batch, layout) = rows(24, "W", 1.0);
+    let (controls, _, _, control_layout) = rows(8, "D", 0.0);
+    Input { matrix, controls, label, batch, layout, control_layout }
 }
 
 fn layout(batch: &Factor, plate: &Factor, position: &Factor) -> Layout {

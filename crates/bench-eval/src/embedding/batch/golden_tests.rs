@@ -68,6 +68,22 @@ fn the_bisection_of_kbet_and_the_vote_of_robustness_choose_the_same_neighbourhoo
 }
 
 #[test]
+fn with_only_the_well_left_out_robustness_is_that_of_numpy() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/goldens/embedding_wells.json");
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for (name, input, _) in Input::all() {
+        let (id, expected) = ("robustness-index-well", &golden["cases"][&name]);
+        let measured = measure(&input, id);
+        assert_eq!(measured.parts[0].value, expected["k"].as_f64().unwrap(), "{name} {id}");
+        close(&name, id, measured.value, expected["value"].as_f64().unwrap(), 1e-9);
+        let space = Space::new(&input.matrix, &input.controls);
+        space.robustness_k.set(11).unwrap();
+        let measured = lookup(id).unwrap().measure(&space, &input.roles()).unwrap();
+        close(&name, "robustness-index-well at 11", measured.value, expected["at_11"].as_f64().unwrap(), 1e-9);
+    }
+}
+
+#[test]
 fn variance_components_are_those_of_dense_traces() {
     for (name, input, values) in Input::all() {
         let plate = input.layout.plate.as_ref().unwrap();

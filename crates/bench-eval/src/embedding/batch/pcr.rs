@@ -95,15 +95,11 @@ impl EmbeddingMetric for Pcr {
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         at_least_two(roles.unit, roles.unit_name)?;
         match self {
-            Self::All => {
-                let (top, bottom) = contributions(space.treated, roles, None);
-                finish(top, bottom, roles)
-            }
+            Self::All => finish(contributions(space.treated, roles, None), roles),
             Self::Leading => {
                 let leading = space.leading()?;
                 // Variances are those of the fit; the coordinates' own differ from them by rounding alone.
-                let (top, bottom) = contributions(&leading.scores, roles, Some(&leading.variance));
-                finish(top, bottom, roles)
+                finish(contributions(&leading.scores, roles, Some(&leading.variance)), roles)
             }
         }
     }
@@ -114,9 +110,18 @@ pub fn comparison(before: f64, after: f64) -> f64 {
     if before > 0.0 { ((before - after) / before).max(0.0) } else { 0.0 }
 }
 
-/// Contribution of every row to the variance between units and to all variance. Columns whose variance is zero in
-/// `keep` are left out.
-fn contributions(matrix: &Matrix, roles: &Roles<'_>, keep: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
+/// What rows contribute.
+struct Contributions {
+    /// Of every row to the variance between units.
+    between: Vec<f64>,
+    /// Of every row to all variance.
+    all: Vec<f64>,
+    /// A variance that rounding of the mean can make of equal rows.
+    rounding: f64,
+}
+
+/// Contributions of all rows. Columns whose variance is zero in `keep` are left out.
+fn contributions(matrix: &Matrix, roles: &Roles<'_>, keep: Option<&[f64]>) -> Contributions {
     let (n, d) = (matrix.rows(), matrix.cols());
     let counts = roles.unit.counts();
     let mut sums = level_sums(matrix, &roles.unit.codes, counts.len());
@@ -128,7 +133,7 @@ fn contributions(matrix: &Matrix, roles: &Roles<'_>, keep: Option<&[f64]>) -> (V
         sum.iter_mut().zip(&mean).for_each(|(x, mean)| *x = if count > 0 { *x / count as f64 - mean } else { 0.0 });
     }
     let used: Vec<bool> = (0..d).map(|at| keep.is_none_or(|variance| variance[at] > 0.0)).collect();
-    (0..n)
+    let (between, all) = (0..n)
         .into_par_iter()
         .map(|row| {
             let between = &sums[roles.unit.code(row) * d..(roles.unit.code(row) + 1) * d];
@@ -138,12 +143,16 @@ fn contributions(matrix: &Matrix, roles: &Roles<'_>, keep: Option<&[f64]>) -> (V
                 (top + x * between, bottom + x * x)
             })
         })
-        .unzip()
+        .unzip();
+    // Values are 32-bit: what varies at all is far above this.
+    let rounding = 1e-26 * n as f64 * mean.iter().map(|mean| mean * mean).sum::<f64>();
+    Contributions { between, all, rounding }
 }
 
-fn finish(top: Vec<f64>, bottom: Vec<f64>, roles: &Roles<'_>) -> Result<Measured, String> {
+fn finish(contributions: Contributions, roles: &Roles<'_>) -> Result<Measured, String> {
+    let Contributions { between: top, all: bottom, rounding } = contributions;
     let total: f64 = bottom.iter().sum();
-    if total <= 0.0 {
+    if total <= rounding {
         return Err("the embedding has no variance".to_owned());
     }
     let mut cells = vec![(0.0, 0_usize); roles.unit.level_count()];

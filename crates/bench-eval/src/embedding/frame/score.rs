@@ -87,10 +87,7 @@ pub(super) fn of_control(
     tables: &Tables<'_>,
     anchors: &[Outcomes],
 ) -> Vec<EmbeddingScore> {
-    let collapse = tables.settings.metrics.iter().zip(&anchors[at]).find_map(|(metric, outcomes)| {
-        let measured = outcomes.first()?.as_ref().ok()?;
-        metric.means_collapse().then(|| metric.fires(measured)).flatten()
-    });
+    let collapse = collapse(&Space::new(&made.treated, &made.controls), tables);
     let mut scores = Vec::new();
     for (place, metric) in tables.settings.metrics.iter().enumerate() {
         for (of, (unit, _)) in tables.units_of(*metric).into_iter().enumerate() {
@@ -109,10 +106,10 @@ pub(super) fn of_control(
 /// Why an embedding has collapsed, if a guard says so. Guards are asked whether or not they are to be reported.
 fn collapse(space: &Space<'_>, tables: &Tables<'_>) -> Option<String> {
     let roles = tables.rows.roles("all", tables.whole);
-    crate::embedding::guard::METRICS
-        .iter()
-        .filter(|guard| guard.means_collapse())
-        .find_map(|guard| guard.fires(&guard.measure(space, &roles).ok()?))
+    crate::embedding::guard::COLLAPSE.iter().find_map(|guard| {
+        let measured = guard.measure(space, &roles).ok()?;
+        guard.fires(&measured).filter(|_| guard.means_collapse(&measured))
+    })
 }
 
 fn row(

@@ -20,6 +20,7 @@
 //! None needed.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 
 use bench_core::Card;
 
@@ -28,12 +29,39 @@ use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Side, Sp
 /// Above this it fires.
 const MOST: f64 = 0.01;
 
+/// Above this it means collapse.
+const COLLAPSED: f64 = 0.5;
+
+/// A row, bit for bit; the two zeros are one.
+struct Bits<'a>(&'a [f32]);
+
+impl Bits<'_> {
+    /// Adding zero makes a negative zero positive.
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().map(|&x| (x + 0.0).to_bits())
+    }
+}
+
+impl Hash for Bits<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.iter().for_each(|bits| state.write_u32(bits));
+    }
+}
+
+impl PartialEq for Bits<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Bits<'_> {}
+
 /// Its card.
 pub static CARD: EmbeddingCard = EmbeddingCard {
     card: Card {
         id: "duplicate-rows",
         title: "Duplicate rows",
-        what: "The share of rows that equal an earlier one. Fires above 0.01. Constant embedding: all but one row.",
+        what: "The share of rows that equal an earlier one. Fires above 0.01, and means collapse above a half. Constant embedding: all but one row.",
         formula: "(rows - distinct rows) / rows",
         better: "lower",
         range: "0 to below 1",
@@ -60,13 +88,15 @@ impl EmbeddingMetric for Duplicates {
         if n == 0 {
             return Err("there are no rows".to_owned());
         }
-        // Adding zero makes a negative zero positive.
-        let bits = |row: usize| space.treated.row(row).iter().map(|&x| (x + 0.0).to_bits()).collect::<Vec<u32>>();
-        let distinct: HashSet<Vec<u32>> = (0..n).map(bits).collect();
+        let distinct: HashSet<Bits<'_>> = (0..n).map(|row| Bits(space.treated.row(row))).collect();
         Ok(Measured { value: (n - distinct.len()) as f64 / n as f64, n, ..Measured::default() })
     }
 
     fn fires(&self, measured: &Measured) -> Option<String> {
         (measured.value > MOST).then(|| format!("{:.1} % of the rows repeat an earlier one", 100.0 * measured.value))
+    }
+
+    fn means_collapse(&self, measured: &Measured) -> bool {
+        measured.value > COLLAPSED
     }
 }

@@ -84,7 +84,7 @@ impl EmbeddingMetric for EffectiveRank {
             .then(|| format!("effective rank {:.2} is below {LEAST}: the embedding has collapsed", measured.value))
     }
 
-    fn means_collapse(&self) -> bool {
+    fn means_collapse(&self, _measured: &Measured) -> bool {
         true
     }
 }

@@ -24,3 +24,7 @@ pub static METRICS: [&dyn EmbeddingMetric; 6] = [
     &hubness::Hubness,
     &position_leak::PositionLeak,
 ];
+
+/// Guards that can mean collapse, in the order in which they are asked.
+pub static COLLAPSE: [&dyn EmbeddingMetric; 3] =
+    [&effective_rank::EffectiveRank, &uniformity::Uniformity, &duplicates::Duplicates];

@@ -2,7 +2,7 @@
 
 use bench_core::{Factor, Layout, Matrix, Seed};
 
-use super::METRICS;
+use super::COLLAPSE;
 use crate::embedding::testing::Input;
 use crate::embedding::{Measured, Roles, Space, lookup};
 
@@ -42,7 +42,7 @@ fn a_constant_embedding_is_flagged_as_collapsed_and_noise_is_not() {
         assert!(lookup(id).unwrap().fires(&measured).is_some(), "{id}");
     }
     assert!(measure(&constant, "hubness").value > 1.4);
-    for guard in METRICS.into_iter().filter(|guard| guard.means_collapse()) {
+    for guard in COLLAPSE {
         let measured = measure(&input, guard.card().card.id);
         assert_eq!(guard.fires(&measured), None, "{}", guard.card().card.id);
     }

@@ -76,7 +76,7 @@ impl EmbeddingMetric for Uniformity {
             .then(|| format!("uniformity {:.3} is above {MOST}: all rows point almost the same way", measured.value))
     }
 
-    fn means_collapse(&self) -> bool {
+    fn means_collapse(&self, _measured: &Measured) -> bool {
         true
     }
 }

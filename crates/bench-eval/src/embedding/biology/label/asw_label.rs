@@ -26,8 +26,8 @@ pub struct AswLabel {
 const WHAT: &str = "Whether rows are nearer to their own label than to the next one.";
 const FORMULA: &str =
     "(mean s + 1) / 2, s = (b - a) / max(a, b), a mean distance to the own label, b to the nearest other";
-const LIMITS: &str = "A label that is not one round cloud scores low without being mixed up with another. A constant \
-                      embedding scores 0.5, noise a little less.";
+const LIMITS: &str = "A label that is not one round cloud scores low without being mixed up with another. Noise scores \
+                      a little below a half. Constant embedding: 0.5.";
 
 /// Cosine distance: Arevalo 2024.
 pub static COSINE: AswLabel = AswLabel {

@@ -26,7 +26,8 @@ static CARD: EmbeddingCard = card! {
     formula: "(C - median over rows of 1 / sum over labels of (sum of p_j)^2) / (C - 1), p of perplexity 30 over 90 \
               neighbours, the row masked",
     better: "higher", range: "0 to 1",
-    limits: "The median hides up to half of the rows; of equal distances the lowest rows are taken.",
+    limits: "The median hides up to half of the rows; of equal distances the lowest rows are taken. Constant embedding: \
+             as pure as the first rows of the table, and flagged by the guards.",
     reference: "Korsunsky et al., Nature Methods 16:1289 (2019)", side: Biology,
     dialect: "scib-metrics 0.5.10 clisi_knn, Euclidean", best: "one-hot-label", worst: "noise",
 };

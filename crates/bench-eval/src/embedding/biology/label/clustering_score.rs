@@ -32,8 +32,8 @@ static CARD: EmbeddingCard = card! {
     id: "clustering-score", title: "Clustering score",
     what: "How much better k-means clusters agree with the label than with the unit, over two labels in two units.",
     formula: "mean over pairs and trials of ARI(label, cluster) - ARI(unit, cluster), K of best cosine silhouette in 2..30",
-    better: "higher", range: "-1 to 1",
-    limits: "A sample of pairs and rows. An embedding without clusters scores near 0, as a constant one does.",
+    better: "higher", range: "-1.5 to 1.5",
+    limits: "A sample of pairs and rows. An embedding without clusters scores near 0. Constant embedding: 0.",
     reference: "PathoROB, arXiv:2507.17845", side: Biology,
     dialect: "pathorob, K chosen on each pair, 20 pairs, 3 + 10 x 5 starts", best: "one-hot-label", worst: "one-hot-source",
 };
@@ -42,8 +42,8 @@ static PATHOROB_CARD: EmbeddingCard = card! {
     id: "clustering-score-pathorob", title: "Clustering score (PathoROB)",
     what: "How much better k-means clusters agree with the label than with the unit, over two labels in two units, with the numbers of PathoROB.",
     formula: "mean over pairs and trials of ARI(label, cluster) - ARI(unit, cluster), K of best cosine silhouette in 2..30 on the first pair",
-    better: "higher", range: "-1 to 1",
-    limits: "K suits the first pair. Takes minutes on large tables. An embedding without clusters scores near 0, as a constant one does.",
+    better: "higher", range: "-1.5 to 1.5",
+    limits: "K suits the first pair. Takes minutes on large tables. An embedding without clusters scores near 0. Constant embedding: 0.",
     reference: "PathoROB, arXiv:2507.17845", side: Biology,
     dialect: "pathorob, K of the first pair, all pairs and rows, 20 + 50 x 5 starts", best: "one-hot-label", worst: "one-hot-source",
 };

@@ -49,9 +49,12 @@ pub struct Clusters {
 
 const NMI: &str = "I(label; cluster) / ((H(label) + H(cluster)) / 2)";
 const ARI: &str = "(pairs together in both - expected) / (maximum - expected)";
-const LIMITS: &str = "A label may hold together in a shape that the clustering does not find. A constant embedding has one \
-                      cluster and scores 0.";
-const BEST: &str = "The resolution is chosen by the labels, so the value is optimistic. Otherwise as at resolution 1.";
+const LIMITS: &str = "A label may hold together in a shape that the clustering does not find. Constant embedding: 0, it \
+                      has one cluster.";
+const FOUND: &str = "A label may hold together in a shape that the clustering does not find. Constant embedding: that of the \
+                     neighbours that row order gives, and flagged by the guards.";
+const BEST: &str = "The resolution is chosen by the labels, so the value is optimistic. Constant embedding: that of the \
+                    neighbours that row order gives, and flagged by the guards.";
 const KMEANS: &str = "scib-metrics 0.5.10, k-means with one cluster per label";
 const LEIDEN: &str = "scib-metrics 0.5.10, Leiden at resolution 1 as in arevalo2024, 15 Euclidean neighbours";
 const AREVALO: &str = "arevalo2024: scanpy's Leiden at resolution 1 on 25 cosine neighbours";
@@ -105,7 +108,7 @@ clusters!(
     "What Leiden clusters and labels tell about each other.",
     NMI,
     "0 to 1",
-    LIMITS,
+    FOUND,
     LEIDEN
 );
 clusters!(
@@ -117,7 +120,7 @@ clusters!(
     "Pairs of rows that Leiden and labels put together.",
     ARI,
     "-0.5 to 1",
-    LIMITS,
+    FOUND,
     LEIDEN
 );
 clusters!(
@@ -129,7 +132,7 @@ clusters!(
     "What Leiden clusters on 25 cosine neighbours and labels tell about each other.",
     NMI,
     "0 to 1",
-    LIMITS,
+    FOUND,
     AREVALO
 );
 clusters!(
@@ -141,7 +144,7 @@ clusters!(
     "Pairs of rows that Leiden on 25 cosine neighbours and labels put together.",
     ARI,
     "-0.5 to 1",
-    LIMITS,
+    FOUND,
     AREVALO
 );
 clusters!(

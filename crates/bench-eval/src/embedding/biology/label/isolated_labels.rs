@@ -25,7 +25,8 @@ static CARD: EmbeddingCard = card! {
     what: "Silhouette of the labels that occur in the fewest units.",
     formula: "mean over labels in at most t units of mean (s + 1) / 2, Euclidean, t = least units of any label",
     better: "higher", range: "0 to 1",
-    limits: "Where every label is in every unit, the value is that of all labels. One or two labels may decide it.",
+    limits: "Where every label is in every unit, the value is that of all labels. One or two labels may decide \
+             it. Constant embedding: 0.5.",
     reference: "Luecken et al., Nature Methods 19:41 (2022)", side: Biology,
     dialect: "scib-metrics 0.5.10 isolated_labels", best: "one-hot-label", worst: "noise",
 };

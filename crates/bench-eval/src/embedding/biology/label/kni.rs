@@ -30,7 +30,8 @@ static CARD: EmbeddingCard = card! {
     what: "Share of rows whose label most of their neighbours from other units have, in a mixed neighbourhood.",
     formula: "mean of [own unit < 80 % of 50 neighbours] [majority of the others = label], tied majorities in part",
     better: "higher", range: "0 to 1",
-    limits: "Features are not rescaled. Of equal distances the lowest rows are neighbours.",
+    limits: "Features are not rescaled. Of equal distances the lowest rows are neighbours. Constant \
+             embedding: that of the first rows of the table, and flagged by the guards.",
     reference: "Diaz-Mejia et al., arXiv:2503.20730 (2025)", side: Biology,
     dialect: "kni, k = 50, at most 80 % own batch, Euclidean, features as given", best: "one-hot-label", worst: "one-hot-source",
 };

@@ -27,7 +27,8 @@ static CARD: EmbeddingCard = card! {
     what: "Share of rows at least 90 % of whose 25 nearest (itself counted) have its label.",
     formula: "mean of [same label among 25 >= 0.9 * 25], Euclidean",
     better: "higher", range: "0 to 1",
-    limits: "Labels of fewer than 23 rows never pass. Of equal distances the lowest rows are neighbours.",
+    limits: "Labels of fewer than 23 rows never pass. Of equal distances the lowest rows are neighbours. Constant \
+             embedding: that of the first rows of the table, and flagged by the guards.",
     reference: "Li et al., Nature Methods 17:793 (2020)", side: Biology,
     dialect: "pegasus calc_kSIM, exact neighbours", best: "one-hot-label", worst: "noise",
 };

@@ -43,30 +43,38 @@ pub struct MeanAp {
     answer: Answer,
 }
 
-const LIMITS: &str = "Chance and normalisation take ranks as exchangeable. Replicates in one well position share its \
-                      effects. Compounds weigh alike, however many wells they have.";
+macro_rules! limits {
+    ($constant:literal) => {
+        concat!(
+            "Chance and normalisation take ranks as exchangeable. Replicates in one well position share its effects. \
+             Compounds weigh alike, however many wells they have. Constant embedding: ",
+            $constant,
+            "."
+        )
+    };
+}
 const REFERENCE: &str = "Kalinin et al., Nature Communications 16:5181 (2025); copairs 0.5.5";
 const TIED: &str = "copairs 0.5.5, ties averaged, replicates in other wells";
 
 macro_rules! mean_ap {
-    ($name:ident, $task:expr, Normalised, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+    ($name:ident, $task:expr, Normalised, $id:literal, $title:literal, $what:expr, $dialect:expr, $constant:literal) => {
         mean_ap!(@ $name, $task, Normalised, $id, $title, $what,
-            "mean over groups of mean (AP - mu) / (1 - mu), mu the mean of AP in random order", "-1 to 1", $dialect);
+            "mean over groups of mean (AP - mu) / (1 - mu), mu the mean of AP in random order", "-1 to 1", $dialect, $constant);
     };
-    ($name:ident, $task:expr, Raw, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+    ($name:ident, $task:expr, Raw, $id:literal, $title:literal, $what:expr, $dialect:expr, $constant:literal) => {
         mean_ap!(@ $name, $task, Raw, $id, $title, $what,
-            "mean over groups of mean AP, AP = (1/P) sum of precision at the ranks of positives", "0 to 1", $dialect);
+            "mean over groups of mean AP, AP = (1/P) sum of precision at the ranks of positives", "0 to 1", $dialect, $constant);
     };
-    ($name:ident, $task:expr, Retrieved, $id:literal, $title:literal, $what:expr, $dialect:expr) => {
+    ($name:ident, $task:expr, Retrieved, $id:literal, $title:literal, $what:expr, $dialect:expr, $constant:literal) => {
         mean_ap!(@ $name, $task, Retrieved, $id, $title, $what,
-            "share of groups with Benjamini-Hochberg q < 0.05, p under random ranks", "0 to 1", $dialect);
+            "share of groups with Benjamini-Hochberg q < 0.05, p under random ranks", "0 to 1", $dialect, $constant);
     };
-    (@ $name:ident, $task:expr, $answer:ident, $id:literal, $title:literal, $what:expr, $formula:expr, $range:expr, $dialect:expr) => {
+    (@ $name:ident, $task:expr, $answer:ident, $id:literal, $title:literal, $what:expr, $formula:expr, $range:expr, $dialect:expr, $constant:literal) => {
         #[doc = $title]
         pub static $name: MeanAp = MeanAp {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
-                limits: LIMITS, reference: REFERENCE, side: Biology, dialect: $dialect, best: "", worst: "noise",
+                limits: limits!($constant), reference: REFERENCE, side: Biology, dialect: $dialect, best: "", worst: "noise",
             },
             task: $task,
             answer: Answer::$answer,
@@ -91,7 +99,8 @@ mean_ap!(
     "activity-map",
     "Phenotypic activity, normalised mAP",
     ACTIVITY,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     ACTIVITY_MAP_RAW,
@@ -100,7 +109,8 @@ mean_ap!(
     "activity-map-raw",
     "Phenotypic activity, mAP",
     ACTIVITY,
-    TIED
+    TIED,
+    "chance"
 );
 mean_ap!(
     ACTIVITY_RETRIEVED,
@@ -109,7 +119,8 @@ mean_ap!(
     "activity-retrieved",
     "Phenotypic activity, share of compounds retrieved",
     ACTIVITY,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     DISTINCTIVENESS_MAP,
@@ -118,7 +129,8 @@ mean_ap!(
     "distinctiveness-map",
     "Distinctiveness, normalised mAP",
     DISTINCTIVENESS,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     DISTINCTIVENESS_MAP_RAW,
@@ -127,7 +139,8 @@ mean_ap!(
     "distinctiveness-map-raw",
     "Distinctiveness, mAP",
     DISTINCTIVENESS,
-    TIED
+    TIED,
+    "chance"
 );
 mean_ap!(
     DISTINCTIVENESS_RETRIEVED,
@@ -136,7 +149,8 @@ mean_ap!(
     "distinctiveness-retrieved",
     "Distinctiveness, share of compounds retrieved",
     DISTINCTIVENESS,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     CONSISTENCY_MAP,
@@ -145,7 +159,8 @@ mean_ap!(
     "consistency-map",
     "Consistency of active compounds, normalised mAP",
     CONSISTENCY,
-    MULTI
+    MULTI,
+    "not defined, no compound is active"
 );
 mean_ap!(
     CONSISTENCY_RETRIEVED,
@@ -154,7 +169,8 @@ mean_ap!(
     "consistency-retrieved",
     "Consistency of active compounds, share of labels retrieved",
     CONSISTENCY,
-    MULTI
+    MULTI,
+    "not defined, no compound is active"
 );
 mean_ap!(
     CONSISTENCY_ALL_MAP,
@@ -163,7 +179,8 @@ mean_ap!(
     "consistency-all-map",
     "Consistency of all compounds, normalised mAP",
     CONSISTENCY_ALL,
-    MULTI
+    MULTI,
+    "0"
 );
 mean_ap!(
     CONSISTENCY_ALL_RETRIEVED,
@@ -172,7 +189,8 @@ mean_ap!(
     "consistency-all-retrieved",
     "Consistency of all compounds, share of labels retrieved",
     CONSISTENCY_ALL,
-    MULTI
+    MULTI,
+    "0"
 );
 mean_ap!(
     CROSS_BATCH_MAP,
@@ -181,7 +199,8 @@ mean_ap!(
     "cross-batch-map",
     "Cross-batch normalised mAP",
     CROSS_BATCH,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     CROSS_BATCH_RETRIEVED,
@@ -190,7 +209,8 @@ mean_ap!(
     "cross-batch-retrieved",
     "Cross-batch share of compounds retrieved",
     CROSS_BATCH,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     CROSS_SOURCE_MAP,
@@ -199,7 +219,8 @@ mean_ap!(
     "cross-source-map",
     "Cross-source normalised mAP",
     CROSS_SOURCE,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     CROSS_SOURCE_RETRIEVED,
@@ -208,7 +229,8 @@ mean_ap!(
     "cross-source-retrieved",
     "Cross-source share of compounds retrieved",
     CROSS_SOURCE,
-    TIED
+    TIED,
+    "0"
 );
 mean_ap!(
     AREVALO_NEGCON_MAP,
@@ -217,7 +239,8 @@ mean_ap!(
     "arevalo-map-negcon",
     "mAP against controls, positives in another well position",
     "Profiles look for their compound in other well positions among the controls of their plate.",
-    "arevalo2024, ties averaged"
+    "arevalo2024, ties averaged",
+    "chance"
 );
 mean_ap!(
     AREVALO_NONREP_MAP,
@@ -226,7 +249,8 @@ mean_ap!(
     "arevalo-map-nonrep",
     "mAP against other compounds of the plate",
     "Profiles look for their compound among other compounds of their plate, controls left out.",
-    "arevalo2024, ties averaged"
+    "arevalo2024, ties averaged",
+    "chance"
 );
 
 const COPAIRS: &str = "copairs 0.5.5: its rules, null of 10,000 draws, strict p; ties averaged";
@@ -241,7 +265,8 @@ mean_ap!(
     "copairs-activity-map",
     "Phenotypic activity, mAP (copairs)",
     COPAIRS_ACTIVITY,
-    COPAIRS
+    COPAIRS,
+    "chance"
 );
 mean_ap!(
     COPAIRS_ACTIVITY_NORMALISED,
@@ -250,7 +275,8 @@ mean_ap!(
     "copairs-activity-normalised",
     "Phenotypic activity, normalised mAP (copairs)",
     COPAIRS_ACTIVITY,
-    COPAIRS
+    COPAIRS,
+    "0"
 );
 mean_ap!(
     COPAIRS_ACTIVITY_RETRIEVED,
@@ -259,7 +285,8 @@ mean_ap!(
     "copairs-activity-retrieved",
     "Phenotypic activity, share of compounds retrieved (copairs)",
     COPAIRS_ACTIVITY,
-    COPAIRS
+    COPAIRS,
+    "0"
 );
 mean_ap!(
     COPAIRS_DISTINCTIVENESS_RAW,
@@ -268,7 +295,8 @@ mean_ap!(
     "copairs-distinctiveness-map",
     "Distinctiveness, mAP (copairs)",
     COPAIRS_DISTINCTIVENESS,
-    COPAIRS
+    COPAIRS,
+    "chance"
 );
 mean_ap!(
     COPAIRS_DISTINCTIVENESS_NORMALISED,
@@ -277,7 +305,8 @@ mean_ap!(
     "copairs-distinctiveness-normalised",
     "Distinctiveness, normalised mAP (copairs)",
     COPAIRS_DISTINCTIVENESS,
-    COPAIRS
+    COPAIRS,
+    "0"
 );
 mean_ap!(
     COPAIRS_DISTINCTIVENESS_RETRIEVED,
@@ -286,7 +315,8 @@ mean_ap!(
     "copairs-distinctiveness-retrieved",
     "Distinctiveness, share of compounds retrieved (copairs)",
     COPAIRS_DISTINCTIVENESS,
-    COPAIRS
+    COPAIRS,
+    "0"
 );
 
 impl MeanAp {

@@ -41,7 +41,8 @@ macro_rules! distributions {
         pub static $name: Distributions = Distributions {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
-                limits: "Not the direction; see the part `difference`. Mean profiles hide the spread of wells.",
+                limits: "Not the direction; see the part `difference`. Mean profiles hide the spread of wells. Constant \
+                         embedding: 0.",
                 reference: "ViTally Consistent, arXiv:2411.02572", side: Biology,
                 dialect: "mean profiles per compound and unit, cosine, at most 100000 pairs of each kind", best: "", worst: "noise",
             },

@@ -27,7 +27,7 @@ pub const TOP: f64 = 0.01;
 const FORMULA: &str = "log2((a + 1/2)(d + 1/2) / ((b + 1/2)(c + 1/2))), a related pairs in the top 1 %, b below, c and d \
                        the others";
 const LIMITS: &str = "Not which pairs: a batch with similar wells fills the top with its own. Pairs are not independent, \
-                      so p only describes.";
+                      so p only describes. Constant embedding: about 0.";
 
 static CARD: EmbeddingCard = card! {
     id: "enrichment", title: "Enrichment of replicates",

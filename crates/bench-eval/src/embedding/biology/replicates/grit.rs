@@ -32,7 +32,7 @@ static CARD: EmbeddingCard = card! {
     what: "Correlation with replicates in standard deviations of the correlation with controls.",
     formula: "mean over compounds, rows, replicates of (r - m) / s, r Pearson, m and s over the row's controls",
     better: "higher", range: "no bounds",
-    limits: "No upper end; few or uniform controls make it large.",
+    limits: "No upper end; few or uniform controls make it large. Constant embedding: 0.",
     reference: "Way et al., Cell Systems 13:911 (2022)", side: Biology,
     dialect: "cytominer-eval 0.1 grit, wells as profiles, compounds as groups", best: "", worst: "noise",
 };

@@ -43,7 +43,7 @@ static CARD: EmbeddingCard = card! {
     what: "Whether a compound's mean lies farther from the controls than that of as many random rows of both.",
     formula: "share of compounds with q < 0.05, p = (1 + permutations with Mahalanobis distance as large) / 101",
     better: "higher", range: "0 to 1",
-    limits: "No p is below 1/101. A sample of 200 controls and 200 wells per compound.",
+    limits: "No p is below 1/101. A sample of 200 controls and 200 wells per compound. Constant embedding: 0.",
     reference: "Hutz et al., Journal of Biomolecular Screening 18:367 (2013)", side: Biology,
     dialect: "cytominer-eval 0.1 mp_value, p with one added", best: "", worst: "noise",
 };

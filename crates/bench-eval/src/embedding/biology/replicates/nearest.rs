@@ -52,7 +52,7 @@ macro_rules! nearest {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: "0 to 1",
                 limits: "Depends on the number of replicates and compounds, see the part `chance`; replicates of one \
-    batch are the easiest.",
+    batch are the easiest. Constant embedding: chance.",
                 reference: "cytominer-eval; Voorhees 1999", side: Biology,
                 dialect: "all treated rows, replicates in other wells, ties averaged", best: "", worst: "noise",
             },

@@ -49,7 +49,8 @@ pub static REPLICATING: Percent = Percent {
     card: &card! {
         id: "percent-replicating", title: "Percent replicating",
         what: "Share of compounds whose wells correlate more than wells of different compounds.", formula: FORMULA,
-        better: "higher", range: "0 to 1", limits: "About 5 % pass at random; a shared well position replicates too.",
+        better: "higher", range: "0 to 1", limits: "About 5 % pass at random; a shared well position replicates too. \
+                 Constant embedding: 0.",
         reference: "Chandrasekaran et al., Nature Methods 21:1114 (2024)", side: Biology,
         dialect: "JUMP pilots, Pearson, size-matched null of 1000", best: "", worst: "noise",
     },
@@ -61,7 +62,8 @@ pub static MATCHING: Percent = Percent {
     card: &card! {
         id: "percent-matching", title: "Percent matching",
         what: "Share of labels whose compounds correlate more than compounds without a common label.", formula: FORMULA,
-        better: "higher", range: "0 to 1", limits: "About 5 % pass at random; few labels have many compounds.",
+        better: "higher", range: "0 to 1", limits: "About 5 % pass at random; few labels have many compounds. \
+                 Constant embedding: 0.",
         reference: "Chandrasekaran et al., Nature Methods 21:1114 (2024)", side: Biology,
         dialect: "JUMP pilots, Pearson of median profiles, size-matched null of 1000", best: "one-hot-label", worst: "noise",
     },

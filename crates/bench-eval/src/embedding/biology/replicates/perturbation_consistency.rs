@@ -34,7 +34,7 @@ static CARD: EmbeddingCard = card! {
     what: "Mean cosine similarity of the wells of a compound, from that of random wells (0) to identical ones (1).",
     formula: "mean over compounds of (c - m) / (1 - m), c = (|sum of unit rows|^2 - n) / (n (n - 1)), m of all wells",
     better: "higher", range: "-1 to 1",
-    limits: "Wells may be alike because they share a plate or a position.",
+    limits: "Wells may be alike because they share a plate or a position. Constant embedding: 0.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
     dialect: "EFAAR_benchmarking cosine, from random wells, p with one added", best: "", worst: "noise",
 };

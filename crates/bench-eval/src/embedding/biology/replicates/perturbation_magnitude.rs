@@ -44,7 +44,8 @@ static CARD: EmbeddingCard = card! {
     what: "Whether a compound's wells are farther from the controls than as many controls are from the others.",
     formula: "share of compounds with q < 0.05; E = 2 E|x - y| - E|x - x'| - E|y - y'|, p against 200 draws of controls",
     better: "higher", range: "0 to 1",
-    limits: "Plate effects move wells away from controls of other plates too. Compounds of at least five wells.",
+    limits: "Plate effects move wells away from controls of other plates too. Compounds of at least five wells. \
+             Constant embedding: 0.",
     reference: "Szekely and Rizzo 2013; Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
     dialect: "EFAAR_benchmarking, null of random controls, p with one added", best: "", worst: "noise",
 };

@@ -35,7 +35,8 @@ static BETWEEN: EmbeddingCard = card! {
     what: "Whether two sources arrange the mean profiles of their shared compounds alike.",
     formula: "mean over pairs of sources of |X'Y|^2 / (|X'X| |Y'Y|), centred mean profiles of shared compounds",
     better: "higher", range: "0 to 1",
-    limits: "Biased upwards where there are fewer compounds than dimensions. Large directions dominate.",
+    limits: "Biased upwards where there are fewer compounds than dimensions. Large directions dominate. \
+             Constant embedding: not defined, it has no variance.",
     reference: "Kornblith et al., ICML 2019", side: Biology, dialect: "linear CKA, biased estimator", best: "", worst: "noise",
 };
 
@@ -44,7 +45,8 @@ static TO_UNIT: EmbeddingCard = card! {
     what: "How much of the arrangement of rows is that of source, batch or plate.",
     formula: "|X'Y|^2 / (|X'X| |Y'Y|), X centred rows, Y centred one-hot unit",
     better: "lower", range: "0 to 1",
-    limits: "Not whether the label could do without it: where label and unit are confounded it counts both.",
+    limits: "Not whether the label could do without it: where label and unit are confounded it counts both. \
+             Constant embedding: not defined, it has no variance.",
     reference: "Kornblith et al., ICML 2019", side: Batch, dialect: "linear CKA, biased estimator",
     best: "noise", worst: "one-hot-source",
 };

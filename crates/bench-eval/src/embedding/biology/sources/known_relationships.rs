@@ -35,7 +35,8 @@ static CARD: EmbeddingCard = card! {
     what: "Share of listed pairs of compounds among the 5 % most similar or 5 % most opposite pairs.",
     formula: "listed pairs with cosine above the 95 % or below the 5 % quantile of all pairs / listed pairs; chance 0.1",
     better: "higher", range: "0 to 1",
-    limits: "Not whether similar or opposite was expected; nothing about pairs that are in no list.",
+    limits: "Not whether similar or opposite was expected; nothing about pairs that are in no list. \
+             Constant embedding: 0.1.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
     dialect: "EFAAR_benchmarking, quantiles of all pairs, ties in part", best: "", worst: "noise",
 };

@@ -33,7 +33,8 @@ static CARD: EmbeddingCard = card! {
     what: "Whether compounds that are far apart in one source are far apart in another.",
     formula: "mean over pairs of sources of Spearman's correlation of cosine distances between mean profiles",
     better: "higher", range: "-1 to 1",
-    limits: "At most 500 shared compounds. A shift common to all compounds of a source is invisible.",
+    limits: "At most 500 shared compounds. A shift common to all compounds of a source is invisible. \
+             Constant embedding: not defined, no distance differs.",
     reference: "Mantel 1967; Kriegeskorte et al. 2008", side: Biology,
     dialect: "Spearman, 999 permutations of compounds, one-sided", best: "", worst: "noise",
 };

@@ -38,12 +38,17 @@ pub struct CrossSource {
 }
 
 macro_rules! cross_source {
-    ($name:ident, $reading:expr, $id:literal, $title:literal, $what:literal, $formula:literal, $range:literal, $best:literal) => {
+    ($name:ident, $reading:expr, $id:literal, $title:literal, $what:literal, $formula:literal, $range:literal, $best:literal, $constant:literal) => {
         #[doc = $title]
         pub static $name: CrossSource = CrossSource {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
-                limits: "A larger gallery is harder. Compounds of one source only are wrong answers, never questions.",
+                limits: concat!(
+                    "A larger gallery is harder. Compounds of one source only are wrong answers, never questions. \
+                     Constant embedding: ",
+                    $constant,
+                    "."
+                ),
                 reference: "Voorhees 1999; cross-site matching of JUMP", side: Biology,
                 dialect: "mean profiles per compound and source, cosine, ties averaged", best: $best, worst: "one-hot-source",
             },
@@ -60,7 +65,8 @@ cross_source!(
     "Whether a compound's profile is nearest to the same compound in another source.",
     "mean over pairs of sources and compounds of P(rank = 1)",
     "0 to 1",
-    ""
+    "",
+    "chance"
 );
 cross_source!(
     HIT_AT_5,
@@ -70,7 +76,8 @@ cross_source!(
     "Whether the same compound in another source is among the five nearest.",
     "mean over pairs of sources and compounds of P(rank <= 5)",
     "0 to 1",
-    ""
+    "",
+    "chance"
 );
 cross_source!(
     HIT_AT_10,
@@ -80,7 +87,8 @@ cross_source!(
     "Whether the same compound in another source is among the ten nearest.",
     "mean over pairs of sources and compounds of P(rank <= 10)",
     "0 to 1",
-    ""
+    "",
+    "chance"
 );
 cross_source!(
     MRR,
@@ -90,7 +98,8 @@ cross_source!(
     "How early a compound finds itself in another source; its average precision, as there is one right answer.",
     "mean over pairs of sources and compounds of E(1 / rank)",
     "0 to 1",
-    ""
+    "",
+    "chance"
 );
 cross_source!(
     LABEL_MAP,
@@ -100,7 +109,8 @@ cross_source!(
     "Whether a compound finds other compounds of its label in another source.",
     "mean over pairs of sources and compounds of (AP - mu) / (1 - mu)",
     "-1 to 1",
-    "one-hot-label"
+    "one-hot-label",
+    "0"
 );
 
 impl EmbeddingMetric for CrossSource {
