@@ -195,11 +195,12 @@ mod tests {
         };
         let measure = |matrix: &Matrix| {
             let space = Space::new(matrix, &none);
-            space.robustness_k.set(3).unwrap();
+            space.robustness_k.set(1).unwrap();
             RobustnessPairs.measure(&space, &input.roles()).unwrap()
         };
         assert!(measure(&coded(Some(&input.label.codes))).value > 0.99);
-        assert!(measure(&coded(Some(&input.batch.codes))).value < 0.01);
+        // Where a draw leaves a row without another of its unit on another plate, rows of other units are equally far.
+        assert!(measure(&coded(Some(&input.batch.codes))).value < 0.1);
         // Half of the rows of the own unit are on the own plate and no neighbours, so that the other unit gains.
         let flat = measure(&coded(None)).value;
         assert!((0.5..0.8).contains(&flat), "{flat}");
