@@ -6,9 +6,9 @@ g++ (Python 3.11); the output names the versions.
 The inputs are those of embedding_metrics.json. `scib-metrics` is the package's own Benchmarker with exact neighbours
 (its totals as it prints them), `scib` and `arevalo2024` call scib and scanpy as the package and the paper's code do, on the
 15 Euclidean and the 25 cosine neighbours (for graph LISI through the program that scib ships, compiled from its source),
-`pathorob` is written from its description in numpy and scikit-learn.
+`pathorob` is written from its description in numpy (its performance drop: performance_drop.py).
 
-Seeds: Leiden 0 (ten seeds give the range that is stored), drawn pairs and trials 11. Tolerances stand beside the tests:
+Seeds: Leiden 0 (ten seeds give the range that is stored), drawn pairs 11. Tolerances stand beside the tests:
 1e-4 for LISI (its bisection stops within 1e-5), 2e-6 for silhouettes (32 bits), exact for components and counts, 0.1 for
 clusterings (other random numbers).
 """
@@ -31,7 +31,6 @@ from scib_metrics.benchmark import BatchCorrection, Benchmarker, BioConservation
 from scib_metrics.nearest_neighbors import NeighborsResults
 from scipy import sparse
 from scipy.spatial.distance import cdist
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from umap.umap_ import fuzzy_simplicial_set
 from scib.metrics.lisi import compute_simpson_index_graph
@@ -204,52 +203,6 @@ def pathorob(x, label, batch, plate, rng):
     return found
 
 
-def drops(x, label, batch, rng):
-    """Trials of two labels in two batches with their accuracies by scikit-learn."""
-    sizes = {(l, b): np.flatnonzero((label == l) & (batch == b)) for l in np.unique(label) for b in np.unique(batch)}
-    pairs = [
-        (a, b, u, v)
-        for a in np.unique(label) for b in np.unique(label) if a < b
-        for u in np.unique(batch) for v in np.unique(batch) if u < v
-        if min(len(sizes[c]) for c in [(a, u), (a, v), (b, u), (b, v)]) >= 8
-    ]
-    if not pairs:
-        return None
-    a, b, u, v = pairs[0]
-    strengths = 10.0 ** np.linspace(-8, 4, 15)
-    trials = []
-    for repeat in range(2):
-        cells = [rng.permutation(sizes[c]) for c in [(a, u), (a, v), (b, u), (b, v)]]
-        most = min(map(len, cells))
-        tested = most // 3
-        validated = max(1, (most - tested) // 5)
-        trained = most - tested - validated
-        outside = np.concatenate([np.flatnonzero((label == l) & (batch != u) & (batch != v))[:20] for l in (a, b)])
-        for level in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]:
-            def part(start, n):
-                many = int(np.floor(n * (1 + level) / 2 + 0.5))
-                return np.concatenate([c[start : start + m] for c, m in zip(cells, [many, n - many, n - many, many])])
-            train, validation = part(tested, trained), part(tested + trained, validated)
-            inside = np.concatenate([c[:tested] for c in cells])
-            y = (label == b).astype(int)
-            best = (-1.0, None)
-            for c in strengths:
-                model = LogisticRegression(C=c, max_iter=100000, tol=1e-10).fit(x[train].astype(float), y[train])
-                def balanced(rows):
-                    if len(rows) == 0 or len(np.unique(y[rows])) < 1:
-                        return None
-                    hit = model.predict(x[rows].astype(float)) == y[rows]
-                    return float(np.mean([hit[y[rows] == k].mean() for k in np.unique(y[rows])]))
-                score = balanced(validation)
-                if score > best[0] + 1e-12:
-                    best = (score, (balanced(inside), balanced(outside)))
-            ints = lambda rows: [int(r) for r in rows]
-            trials.append({"level": level, "train": ints(train), "validation": ints(validation), "inside": ints(inside),
-                           "outside": ints(outside), "accuracy": best[1][0], "accuracy_outside": best[1][1]})
-    means = [float(np.mean([t["accuracy"] for t in trials if t["level"] == l])) for l in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]]
-    return {"class_of": [int(b)], "trials": trials, "drop": float(np.mean(np.array(means[1:]) / means[0]) - 1)}
-
-
 cases = {}
 for case in json.loads((HERE / "embedding_metrics.json").read_text())["cases"]:
     name = case["name"]
@@ -258,7 +211,6 @@ for case in json.loads((HERE / "embedding_metrics.json").read_text())["cases"]:
     rng = np.random.default_rng(11)
     found = {"arevalo2024": arevalo(x, label, batch), "scib": scib_package(x, label, batch)}
     found["pathorob"] = pathorob(x, label, batch, plate, rng)
-    found["performance-drop"] = drops(x, label, batch, rng)
     try:
         found["scib-metrics"] = benchmarker(x, label, batch)
     except Exception as error:

@@ -63,7 +63,8 @@ const fn card(id: &'static str, title: &'static str, what: &'static str, formula
         side: Side::Batch,
         dialect: "PathoROB, two labels in two units, logistic regression",
         best: "one-hot-label",
-        worst: "one-hot-source",
+        // What tells nothing but the unit is at chance throughout, and loses nothing.
+        worst: "",
     }
 }
 
@@ -114,12 +115,22 @@ pub struct Trial {
 /// Balanced accuracies of one trial: on the units of training, and on others.
 pub type Accuracies = (f64, Option<f64>);
 
+/// The strengths of the penalty that are tried, ascending.
+pub fn strengths() -> Vec<f64> {
+    (0..STRENGTHS).map(|step| 10_f64.powf(-8.0 + 12.0 * step as f64 / (STRENGTHS - 1) as f64)).collect()
+}
+
 /// Fits every trial at every strength of the penalty and returns the accuracies at the one that validates best.
 /// `class` is 0 or 1 for every row of `matrix`.
 ///
 /// # Errors
 /// A fit that cannot be made.
-pub fn accuracies(matrix: &Matrix, class: &[u32], trials: &[Trial]) -> Result<Vec<Accuracies>, String> {
+pub fn accuracies(
+    matrix: &Matrix,
+    class: &[u32],
+    trials: &[Trial],
+    strengths: &[f64],
+) -> Result<Vec<Accuracies>, String> {
     let folds: Vec<Fold> = trials
         .iter()
         .map(|trial| {
@@ -135,8 +146,7 @@ pub fn accuracies(matrix: &Matrix, class: &[u32], trials: &[Trial]) -> Result<Ve
     let input = ProbeInput { matrix, class, classes: 2, name_rank: &[0, 1] };
     let mut best: Vec<Option<(f64, Accuracies)>> = vec![None; trials.len()];
     let mut failed = None;
-    for step in 0..STRENGTHS {
-        let c = 10_f64.powf(-8.0 + 12.0 * step as f64 / (STRENGTHS - 1) as f64);
+    for &c in strengths {
         let probe = LogisticProbe::new(LogisticSettings { c, ..LogisticSettings::default() });
         let probe = probe.map_err(|error| error.to_string())?;
         let run = probe.run(input, &folds, &|_, _| (), &mut |at, fitted| match fitted {
@@ -304,7 +314,7 @@ fn design(cells: [&[u32]; 4], outside: &[Vec<u32>; 2], matrix: &Matrix, seed: Se
             list.iter_mut().for_each(|row| *row = place[&*row]);
         }
     }
-    let found = accuracies(&matrix.take(&rows), &class, &trials)?;
+    let found = accuracies(&matrix.take(&rows), &class, &trials, &strengths())?;
     Ok((4 * tested, found.chunks(LEVELS.len()).map(<[Accuracies]>::to_vec).collect()))
 }
 
