@@ -43,7 +43,7 @@ macro_rules! distributions {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
                 limits: "Not the direction; see the part `difference`. Mean profiles hide the spread of wells.",
                 reference: "ViTally Consistent, arXiv:2411.02572", side: Biology,
-                dialect: "mean profiles per compound and unit, cosine, at most 100000 pairs of each kind", best: "", worst: "noise",
+                dialect: "mean profiles per compound and unit, cosine, at most 100000 pairs of each kind", best: "one-hot-compound", worst: "noise",
             },
             unit: $unit,
             reading: $reading,
@@ -150,7 +150,11 @@ impl EmbeddingMetric for Distributions {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

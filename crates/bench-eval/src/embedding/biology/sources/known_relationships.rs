@@ -37,7 +37,7 @@ static CARD: EmbeddingCard = card! {
     better: "higher", range: "0 to 1",
     limits: "Not whether similar or opposite was expected; nothing about pairs that are in no list.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
-    dialect: "EFAAR_benchmarking, quantiles of all pairs, ties in part", best: "", worst: "noise",
+    dialect: "EFAAR_benchmarking, quantiles of all pairs, ties in part", best: "none: the pairs are the user's", worst: "noise",
 };
 
 /// The metric, with its pairs.
@@ -108,7 +108,11 @@ impl EmbeddingMetric for KnownRelationships {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
