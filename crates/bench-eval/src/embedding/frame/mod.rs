@@ -24,6 +24,8 @@ mod score;
 mod settings;
 
 #[cfg(test)]
+mod interval_tests;
+#[cfg(test)]
 mod preset_tests;
 #[cfg(test)]
 mod tests;
