@@ -81,6 +81,7 @@ pub(crate) fn measure(
         permutations: settings.permutations,
         pass_permutations: settings.permutations.min(settings.pass_permutations),
         pair_permutations: settings.permutations.min(settings.pair_permutations),
+        jackknife_rows: settings.jackknife_rows,
         draws: settings.bootstrap,
         seed: Seed(seed).derive("embedding-metrics", 0),
         ..frame::Settings::default()

@@ -54,7 +54,8 @@ pub struct EmbeddingScore {
     /// Upper end of the 95 % interval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// What was resampled for the interval: `plate`, `well`, `compound`, `row`.
+    /// What was resampled for the interval: `plate`, `well`, `compound`, `label`, `row`, or `plate (jackknife of 10
+    /// groups)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resampled: Option<String>,
     /// Rows or queries that count.
@@ -62,6 +63,9 @@ pub struct EmbeddingScore {
     /// Why a guard fired, or which guard makes this score doubtful.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<String>,
+    /// Why there is a value but no scaled value, null or interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// Why the value is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -34,7 +34,7 @@ pub fn over_seeds(values: &[f64]) -> (Option<f64>, Option<f64>, Option<Interval>
 }
 
 /// t(0.975, df); beyond the table the expansion of Cornish and Fisher, right to four decimals.
-fn quantile(df: usize) -> f64 {
+pub(crate) fn quantile(df: usize) -> f64 {
     let d = df as f64;
     T.get(df - 1).copied().unwrap_or(1.959_964 + 2.372_271 / d + 2.8225 / (d * d))
 }

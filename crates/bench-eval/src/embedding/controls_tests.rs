@@ -24,6 +24,7 @@ fn scores(input: &Input, subjects: &[(&str, Matrix, Matrix)], ids: Option<&[&str
         pass_permutations: 0,
         pair_permutations: 0,
         draws: 2,
+        jackknife_rows: 0,
         seed: Seed(3),
     };
     measure(&subjects, &rows, &settings, &|_, _| ())

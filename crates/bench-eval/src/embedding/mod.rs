@@ -67,7 +67,8 @@ pub struct EmbeddingCard {
     pub side: Side,
     /// Whose definition it follows where there are several, e.g. `scib-metrics 0.6`.
     pub dialect: &'static str,
-    /// The control embedding that must score best: `one-hot-label`, `noise`, ...; empty if none is defined.
+    /// The control embedding that must score best: `one-hot-label`, `one-hot-compound`, `noise`, ...; `none: ` and the
+    /// reason if there is none.
     pub best: &'static str,
     /// The control embedding that must score worst. `one-hot-source` stands for the one-hot embedding of the unit in
     /// question.
@@ -106,6 +107,29 @@ pub enum MeanOver {
     Median,
     /// No mean: the rows' sum over the sum of these.
     Ratio(Vec<f64>),
+    /// No rows: groups that overlap in their rows, such as labels of which a compound has several.
+    Groups(Groups),
+}
+
+/// Contributions of groups; the value is the mean over `within` of the means of their contributions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// What the groups are: `label`, `compound`, ...
+    pub of: &'static str,
+    /// Group of every contribution: what a bootstrap draws.
+    pub group: Vec<u32>,
+    /// What contributions are averaged within first; all alike for a mean of contributions.
+    pub within: Vec<u32>,
+    /// Contributions.
+    pub values: Vec<f64>,
+}
+
+impl Groups {
+    /// One contribution per group.
+    pub fn one_each(of: &'static str, values: Vec<f64>) -> Self {
+        let n = values.len();
+        Self { of, group: (0..n as u32).collect(), within: vec![0; n], values }
+    }
 }
 
 /// The value of one group.
@@ -130,6 +154,8 @@ pub enum NullCost {
     Low,
     /// About one pass over the matrix.
     Pass,
+    /// Distances between many pairs of rows: as often as a pass, but in small tables only.
+    Small,
     /// All pairs of rows of a label once more.
     Pairs,
     /// Nothing to permute: the value does not depend on what is exchanged. Such metrics have nulls of their own.
@@ -154,12 +180,17 @@ pub trait EmbeddingMetric: Send + Sync {
 
     /// What one permutation of its null costs.
     fn null_cost(&self) -> NullCost {
-        NullCost::Low
+        if self.card().side == Side::Guard { NullCost::Unmoved } else { NullCost::Low }
     }
 
     /// Whether it compares compounds by their labels: a null then exchanges labels between compounds instead of wells,
     /// so that a compound keeps one label (or one list of them).
     fn labels_compounds(&self) -> bool {
+        false
+    }
+
+    /// Whether it asks about compounds: a null then exchanges compounds, with their labels, between wells of a plate.
+    fn about_compounds(&self) -> bool {
         false
     }
 

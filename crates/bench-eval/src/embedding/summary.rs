@@ -33,8 +33,14 @@ enum Kind<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// The order of a measured value; `None` if it is no summary of rows, or asks for compounds that are not known.
+    /// The order of a measured value; `None` if it is no summary of rows, or asks for compounds that are not known. For
+    /// [`MeanOver::Groups`] contributions stand in the place of rows.
     pub fn new(measured: &'a Measured, roles: &Roles<'_>) -> Option<Self> {
+        if let MeanOver::Groups(groups) = &measured.mean_over {
+            let within = groups.within.iter().max().map_or(0, |&last| last as usize + 1);
+            let kind = Kind::Nested { inner: groups.within.clone(), outer: vec![0; within], groups: 1 };
+            return Some(Self { rows: &groups.values, kind });
+        }
         let rows = measured.rows.as_slice();
         if rows.is_empty() {
             return None;
@@ -63,6 +69,7 @@ impl<'a> Summary<'a> {
                 Kind::Median(order)
             }
             MeanOver::Ratio(below) => Kind::Ratio(below),
+            MeanOver::Groups(_) => return None,
         };
         Some(Self { rows, kind })
     }

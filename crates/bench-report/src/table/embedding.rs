@@ -76,7 +76,7 @@ fn of_side(scores: &[EmbeddingScore], (side, id, title, note): (&str, &str, &str
             value,
             score.scaled.map_or(Cell::Blank, Cell::Number),
             score.p.map_or(Cell::Blank, Cell::Probability),
-            score.flag.clone().map_or(Cell::Blank, Cell::Prose),
+            remark(score).map_or(Cell::Blank, Cell::Prose),
         ]);
     }
     (!table.rows.is_empty()).then_some(table)
@@ -231,6 +231,12 @@ pub(crate) fn parts(view: &View<'_>) -> Option<String> {
         }
     }
     (rows > 0).then_some(out)
+}
+
+/// What makes the value doubtful, and why something is missing beside it.
+fn remark(score: &EmbeddingScore) -> Option<String> {
+    let words: Vec<&str> = [score.flag.as_deref(), score.remark.as_deref()].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn interval(score: &EmbeddingScore) -> Option<Interval> {

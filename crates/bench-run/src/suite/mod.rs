@@ -296,6 +296,8 @@ pub struct EmbeddingMetrics {
     pub pass_permutations: usize,
     /// Permutations of those that meet all pairs of a label each time.
     pub pair_permutations: usize,
+    /// Most treated rows at which metrics are measured anew for intervals, and rankings are for nulls.
+    pub jackknife_rows: usize,
     /// Bootstrap draws.
     pub bootstrap: usize,
 }
@@ -311,6 +313,7 @@ impl Default for EmbeddingMetrics {
             permutations: 100,
             pass_permutations: 20,
             pair_permutations: 0,
+            jackknife_rows: 6000,
             bootstrap: 500,
         }
     }

@@ -76,7 +76,7 @@ impl EmbeddingMetric for AswBatch {
 
     fn null_cost(&self) -> NullCost {
         match self {
-            Self::Euclidean => NullCost::Pairs,
+            Self::Euclidean => NullCost::Small,
             Self::Cosine => NullCost::Pass,
         }
     }

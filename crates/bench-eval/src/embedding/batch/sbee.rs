@@ -66,7 +66,7 @@ impl EmbeddingMetric for Sbee {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Pairs
+        NullCost::Small
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -10,8 +10,8 @@
 //! lowest rows of a tie, which the cards of [`label`] say.
 //!
 //! # What moves under a permutation of labels
-//! The metrics of [`label`], consistency, matching, retrieval by label. Those about replicates depend on the compound
-//! and have nulls of their own, given as `p` of their parts.
+//! The metrics of [`label`], consistency, matching, retrieval by label. Those about replicates depend on the compound:
+//! their null exchanges compounds between wells of a plate; `p` of their parts is a null of their own.
 //!
 //! # Where it fits
 //! [`METRICS`] is chained into the list of all embedding metrics, [`NAMED`] into that of those that a user or a preset

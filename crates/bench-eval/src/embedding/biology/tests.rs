@@ -15,7 +15,8 @@ use super::support::stats::{apart, average_ranks, fisher_greater};
 use super::support::{profiles::Profiles, ranking};
 use super::*;
 use crate::embedding::batch::shortest_paths::Fuzzy;
-use crate::embedding::{Measured, NullCost, Roles, Space};
+use crate::embedding::summary::Summary;
+use crate::embedding::{Measured, Roles, Space};
 
 /// A table of treated and control rows.
 #[derive(Clone, Debug)]
@@ -448,24 +449,9 @@ fn every_metric_measures_an_experiment_and_has_a_card_of_its_own() {
         {
             assert!(!text.is_empty() && !text.contains("  "), "{id}: {text}");
         }
-        // What rows are said to be averaged within gives the value.
-        if !found.rows.is_empty() {
-            use crate::embedding::MeanOver;
-            let mean = |rows: &mut dyn Iterator<Item = f64>| {
-                let counted: Vec<f64> = rows.filter(|value| !value.is_nan()).collect();
-                (!counted.is_empty()).then(|| counted.iter().sum::<f64>() / counted.len() as f64)
-            };
-            let within = |factor: &Factor| -> Vec<f64> {
-                let members = factor.members();
-                members.iter().filter_map(|rows| mean(&mut rows.iter().map(|&row| found.rows[row as usize]))).collect()
-            };
-            let groups = match found.mean_over {
-                MeanOver::Rows => found.rows.clone(),
-                MeanOver::Labels => within(&input.label),
-                MeanOver::Compounds => within(input.layout.compound.as_ref().unwrap()),
-                other => panic!("{id}: rows of this side are averaged, not {other:?}"),
-            };
-            close(id, mean(&mut groups.into_iter()).unwrap(), found.value, 1e-12);
+        // What is said to contribute gives the value.
+        if let Some(summary) = Summary::new(&found, &input.roles("batch")) {
+            close(id, summary.value(), found.value, 1e-12);
         }
     }
     ids.sort_unstable();
@@ -585,14 +571,14 @@ fn names_and_threads_change_nothing() {
 }
 
 #[test]
-fn metrics_that_say_so_do_not_move_with_the_labels() {
+fn metrics_about_compounds_do_not_move_with_the_labels() {
     let input = experiment();
     let mut permuted = input.clone();
     Seed(6).stream().shuffle(&mut permuted.label.codes);
     let (before, after) = (all(&input), all(&permuted));
     for metric in METRICS {
         let id = metric.card().card.id;
-        if metric.null_cost() == NullCost::Unmoved {
+        if metric.about_compounds() {
             assert_eq!(before[id], after[id], "{id}");
         }
     }

@@ -1,8 +1,8 @@
 //! Bootstrap intervals from contributions of rows.
 //!
 //! # What
-//! Plates (compounds, where the metric averages compounds; wells, where there is one plate) are drawn with replacement,
-//! and the value is recomputed with every row counted as often as its plate was drawn.
+//! Plates (compounds or labels, where the metric averages those; wells, where there is one plate) are drawn with
+//! replacement, and the value is recomputed with every row counted as often as its plate was drawn.
 //!
 //! # Why
 //! Rows of a plate are not independent; the spread over plates is what a repetition of the experiment would show.
@@ -33,26 +33,33 @@ pub(super) fn bootstrap(
         return None;
     }
     let summary = Summary::new(measured, roles)?;
-    let rows;
-    let (name, factor) = match (&measured.mean_over, clusters(roles)) {
-        (MeanOver::Compounds, _) => ("compound", roles.layout.compound.as_ref()?),
-        (_, Some(found)) => found,
+    let rows: Vec<u32>;
+    let (name, codes) = match (&measured.mean_over, clusters(roles)) {
+        (MeanOver::Groups(groups), _) => (groups.of, &groups.group),
+        (MeanOver::Compounds, _) => ("compound", &roles.layout.compound.as_ref()?.codes),
+        (_, Some((name, factor))) => (name, &factor.codes),
         (_, None) => {
-            let codes: Vec<u32> = (0..roles.layout.rows as u32).collect();
-            rows = Factor { levels: vec![String::new(); codes.len()], codes };
+            rows = (0..roles.layout.rows as u32).collect();
             ("row", &rows)
         }
     };
-    let levels = factor.level_count();
+    let levels = codes.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut seen = vec![false; levels];
+    codes.iter().for_each(|&code| seen[code as usize] = true);
+    // Groups that have nothing to contribute are not drawn.
+    let present: Vec<usize> = (0..levels).filter(|&level| seen[level]).collect();
+    if present.len() < 2 {
+        return None;
+    }
     let values: Vec<f64> = (0..draws)
         .into_par_iter()
         .map(|draw| {
             let mut stream = seed.derive("embedding-bootstrap", draw as u64).stream();
             let mut times = vec![0.0; levels];
-            for _ in 0..levels {
-                times[stream.below(levels)] += 1.0;
+            for _ in 0..present.len() {
+                times[present[stream.below(present.len())]] += 1.0;
             }
-            summary.weighted(&|row| times[factor.codes[row] as usize])
+            summary.weighted(&|row| times[codes[row] as usize])
         })
         .collect();
     percentile(&values).map(|interval| (interval, name.to_owned()))

@@ -3,8 +3,8 @@
 //! # What
 //! [`measure`] runs a list of metrics on embeddings and on control embeddings made for the same rows, and gives one
 //! [`EmbeddingScore`] per embedding, metric and unit: the value, the value scaled between the control embeddings that the
-//! metric's card names, its permutation null with z and p, a 95 % interval, and the flag of a guard that makes it
-//! doubtful. [`totals`] joins scores as packages and papers do.
+//! metric's card names, its permutation null with z and p, a 95 % interval, the reasons for what is missing of these, and
+//! the flag of a guard that makes it doubtful. [`totals`] joins scores as packages and papers do.
 //!
 //! # Why
 //! A batch score alone can be won by an embedding that says nothing: noise is mixed perfectly, and standard tools give a
@@ -17,11 +17,14 @@
 
 mod controls;
 mod interval;
+mod jackknife;
 mod null;
 pub mod preset;
 mod score;
 mod settings;
 
+#[cfg(test)]
+mod interval_tests;
 #[cfg(test)]
 mod preset_tests;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use bench_core::{Factor, Layout, Matrix};
 use super::batch::robustness::{self, RobustnessIndex};
 use super::batch::robustness_pairs;
 use super::{Roles, Space};
+use jackknife::Jackknife;
 
 pub use super::biology::map::fdr;
 pub use preset::totals;
@@ -95,14 +99,15 @@ pub fn measure(
             space.robustness_k.get_or_init(|| k);
         }
     };
-    let tables = score::Tables { rows, units: &units, whole: &whole, made: &made, settings };
+    let jackknife = Jackknife::new(rows, settings);
+    let tables = score::Tables { rows, units: &units, whole: &whole, made: &made, settings, jackknife: &jackknife };
     // What metrics share about an embedding goes with it, so that memory does not grow with their number.
     let anchor_values: Vec<score::Outcomes> = made
         .iter()
         .map(|made| {
             let space = Space::new(&made.treated, &made.controls);
             share(&space);
-            score::anchor_values(&space, &tables)
+            score::anchor_values(made, &space, &tables)
         })
         .collect();
     let total = (subjects.len() + made.len()) * settings.metrics.len();

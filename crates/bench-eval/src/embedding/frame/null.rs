@@ -3,8 +3,9 @@
 //! # What
 //! Batch side: the unit is exchanged between wells of the same label (and of the same plate, where the unit varies
 //! within plates). Biology side and metrics without a unit: the label is exchanged between wells of a plate, or between
-//! compounds where compounds are compared by their labels. Metrics on negative controls: the unit is exchanged between
-//! control wells. A well (a compound) keeps its rows together.
+//! compounds where compounds are compared by their labels. Metrics about compounds: compounds, with their labels, are
+//! exchanged between wells of a plate. Metrics on negative controls: the unit is exchanged between control wells. A well (a
+//! compound) keeps its rows together.
 //!
 //! # Why
 //! An embedding cannot score better than the design allows: unequal units, few labels and confounding all move the value
@@ -13,12 +14,16 @@
 //! # What it cannot show
 //! Exchanging wells takes wells of a plate for independent. A plate that differs as a whole makes p of its source or
 //! batch too small; the value of the coarser unit then speaks of plates. Where no well can move there is no null.
+//! A metric that compares compounds with negative controls keeps a high null where most compounds act: the null then says
+//! what any treatment gives, and the metric's own null (p of its parts) asks about the controls.
 //!
 //! # Reference
 //! Permutation within strata: Good 2005, section 3; p counts the value itself among the draws (Phipson and
 //! Smyth 2010).
 
 use bench_core::{Factor, Layout, Seed};
+
+use crate::embedding::Roles;
 
 /// Strata of wells, and what is exchanged within them.
 pub(super) struct Exchange {
@@ -85,6 +90,40 @@ impl Exchange {
     }
 }
 
+/// Compounds with their labels, exchanged between wells of a plate.
+pub(super) struct Compounds {
+    exchange: Exchange,
+    /// What wells are given: a compound with a label.
+    pairs: Factor,
+    /// Compound and label of every pair.
+    of_pair: Vec<(u32, u32)>,
+}
+
+impl Compounds {
+    /// `None` if there are no compounds, or none can move.
+    pub(super) fn new(roles: &Roles<'_>) -> Option<Self> {
+        let compound = roles.layout.compound.as_ref()?;
+        let both: Vec<(u32, u32)> = compound.codes.iter().copied().zip(roles.label.codes.iter().copied()).collect();
+        let mut of_pair = both.clone();
+        of_pair.sort_unstable();
+        of_pair.dedup();
+        let codes = both.iter().map(|pair| of_pair.partition_point(|other| other < pair) as u32).collect();
+        let pairs = Factor { levels: vec![String::new(); of_pair.len()], codes };
+        let plate: Vec<&Factor> = roles.layout.plate.iter().collect();
+        Some(Self { exchange: Exchange::new(&pairs, &plate, roles.layout)?, pairs, of_pair })
+    }
+
+    /// Compound and label of every row after the `index`-th exchange.
+    pub(super) fn draw(&self, roles: &Roles<'_>, seed: Seed, index: u64) -> (Layout, Factor) {
+        let drawn = self.exchange.draw(&self.pairs, seed, index);
+        let (compounds, labels) = drawn.codes.iter().map(|&pair| self.of_pair[pair as usize]).unzip();
+        let levels = |factor: &Factor| factor.levels.clone();
+        let compound = roles.layout.compound.as_ref().map(|factor| Factor { levels: levels(factor), codes: compounds });
+        let layout = Layout { compound, ..roles.layout.clone() };
+        (layout, Factor { levels: levels(roles.label), codes: labels })
+    }
+}
+
 /// Whether a factor takes two values on one plate.
 pub(super) fn varies_within(factor: &Factor, plate: &Factor) -> bool {
     let mut first = vec![None; plate.level_count()];
@@ -118,6 +157,36 @@ mod tests {
         }
         assert!(changed);
         assert!(Exchange::new(&label, &[&label], &layout).is_none());
+    }
+
+    #[test]
+    fn compounds_move_within_plates_and_keep_their_labels() {
+        let layout = Layout {
+            rows: 8,
+            plate: Some(Factor::first_seen(&["p", "p", "p", "p", "q", "q", "q", "q"])),
+            well: Some(Factor::first_seen(&["a", "a", "b", "c", "d", "e", "f", "g"])),
+            compound: Some(Factor::first_seen(&["x", "x", "y", "z", "x", "y", "z", "z"])),
+            ..Layout::default()
+        };
+        let label = Factor::first_seen(&["one", "one", "two", "two", "one", "two", "two", "two"]);
+        let roles = Roles { label: &label, unit: &label, unit_name: "batch", layout: &layout, controls: &layout };
+        let compounds = Compounds::new(&roles).unwrap();
+        let of = layout.compound.as_ref().unwrap();
+        let mut changed = false;
+        for index in 0..20 {
+            let (drawn, labels) = compounds.draw(&roles, Seed(5), index);
+            let drawn = drawn.compound.unwrap();
+            assert_eq!(drawn.codes[0], drawn.codes[1], "rows of a well stay together");
+            for row in 0..8 {
+                assert_eq!(labels.name(row), if drawn.name(row) == "x" { "one" } else { "two" });
+            }
+            let mut of_plate: Vec<&str> = (4..8).map(|row| drawn.name(row)).collect();
+            of_plate.sort_unstable();
+            assert_eq!(of_plate, ["x", "y", "z", "z"]);
+            changed |= drawn != *of;
+        }
+        assert!(changed);
+        assert!(Compounds::new(&Roles { layout: &Layout { compound: None, ..layout.clone() }, ..roles }).is_none());
     }
 
     #[test]

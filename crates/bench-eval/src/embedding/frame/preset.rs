@@ -239,6 +239,14 @@ pub fn totals(scores: &[EmbeddingScore], presets: &[&Preset]) -> Vec<EmbeddingTo
                         && score.unit.as_deref().is_none_or(|other| other == unit)
                 };
                 let own: Vec<&EmbeddingScore> = scores.iter().filter(of).collect();
+                // Control embeddings of single metrics take part in no set.
+                let is_asked = |s: &&EmbeddingScore| {
+                    let id = s.metric.as_str();
+                    preset.batch.contains(&id) || preset.biology.contains(&id)
+                };
+                if !own.iter().any(is_asked) {
+                    continue;
+                }
                 let is_before =
                     |s: &&EmbeddingScore| s.model == model && s.correction == "none" && s.unit.as_deref() == Some(unit);
                 // A model without corrections in the run has nothing to be compared with.

@@ -1,12 +1,13 @@
 //! One row of the table: value, scale, null, interval and flag of one metric on one embedding.
 
 use bench_core::number::{mean, sample_sd};
-use bench_core::record::{EmbeddingPart, EmbeddingScore};
+use bench_core::record::{EmbeddingPart, EmbeddingScore, Interval};
 use bench_core::{Factor, Layout, Seed};
 use rayon::prelude::*;
 
 use super::controls::{ControlEmbedding, anchor};
-use super::null::{Exchange, varies_within};
+use super::jackknife::Jackknife;
+use super::null::{Compounds, Exchange, varies_within};
 use super::{Rows, Settings, interval};
 use crate::embedding::{EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Side, Space};
 
@@ -18,9 +19,11 @@ pub(super) struct Tables<'a> {
     pub(super) whole: &'a Factor,
     pub(super) made: &'a [ControlEmbedding],
     pub(super) settings: &'a Settings<'a>,
+    /// The rows without groups of plates, or why they are not divided.
+    pub(super) jackknife: &'a Result<Jackknife, String>,
 }
 
-/// What one control embedding scored: by metric, then by unit.
+/// What one control embedding scored: by metric, then by unit; nothing for metrics that do not name a special one.
 pub(super) type Outcomes = Vec<Vec<Result<Measured, String>>>;
 
 impl<'a> Tables<'a> {
@@ -34,13 +37,20 @@ impl<'a> Tables<'a> {
 }
 
 /// Values of one control embedding, without the contributions of rows: no interval is made of them.
-pub(super) fn anchor_values(space: &Space<'_>, tables: &Tables<'_>) -> Outcomes {
+pub(super) fn anchor_values(made: &ControlEmbedding, space: &Space<'_>, tables: &Tables<'_>) -> Outcomes {
     let measure = |metric: &dyn EmbeddingMetric, roles: &Roles<'_>| {
         let measured = metric.measure(space, roles)?;
         Ok(Measured { rows: Vec::new(), mean_over: MeanOver::Rows, ..measured })
     };
-    let each = tables.settings.metrics.iter();
-    each.map(|metric| tables.units_of(*metric).iter().map(|(_, roles)| measure(*metric, roles)).collect()).collect()
+    let names = |metric: &dyn EmbeddingMetric| {
+        let card = metric.card();
+        !made.is_special || card.best == made.name || card.worst == made.name
+    };
+    let each = tables.settings.metrics.iter().map(|metric| {
+        let units = if names(*metric) { tables.units_of(*metric) } else { Vec::new() };
+        units.iter().map(|(_, roles)| measure(*metric, roles)).collect()
+    });
+    each.collect()
 }
 
 /// Rows of one embedding under test.
@@ -52,32 +62,57 @@ pub(super) fn of_embedding(
     tick: &dyn Fn(usize),
 ) -> Vec<EmbeddingScore> {
     let collapse = collapse(space, tables);
-    let mut scores = Vec::new();
+    let mut scores: Vec<EmbeddingScore> = Vec::new();
+    let mut again: Vec<(usize, &dyn EmbeddingMetric, Option<&str>, f64)> = Vec::new();
     for (at, metric) in tables.settings.metrics.iter().enumerate() {
         for (place, (unit, roles)) in tables.units_of(*metric).into_iter().enumerate() {
             let measured = metric.measure(space, &roles);
             let mut score = row(*metric, name, unit, measured.as_ref());
             if let Ok(measured) = &measured {
                 scale(&mut score, *metric, (at, place), unit, tables, anchors);
-                if metric.card().side != Side::Guard {
-                    add_null(&mut score, *metric, space, &roles, measured, tables.settings);
-                    if let Some((interval, of)) =
-                        interval::bootstrap(measured, &roles, tables.settings.draws, tables.settings.seed)
-                    {
-                        (score.low, score.high, score.resampled) = (Some(interval.low), Some(interval.high), Some(of));
-                    }
-                    if let Some(why) = &collapse {
-                        // A collapsed embedding keeps its value and wins nothing with it.
-                        score.flag = Some(why.clone());
-                        score.scaled = None;
-                    }
+                if let Err(why) = add_null(&mut score, *metric, space, &roles, measured, tables.settings) {
+                    remark(&mut score, &format!("no null: {why}"));
+                }
+                match interval::bootstrap(measured, &roles, tables.settings.draws, tables.settings.seed) {
+                    Some(found) => add_interval(&mut score, found),
+                    None if tables.settings.draws > 0 => again.push((scores.len(), *metric, unit, measured.value)),
+                    None => {}
+                }
+                // A collapsed embedding keeps its values and wins nothing with them.
+                if let Some(why) = collapse.as_ref().filter(|_| metric.card().side != Side::Guard) {
+                    score.flag = Some(why.clone());
+                    score.scaled = None;
                 }
             }
             scores.push(score);
         }
         tick(at + 1);
     }
+    let wanted: Vec<(&dyn EmbeddingMetric, Option<&str>, f64)> =
+        again.iter().map(|&(_, metric, unit, value)| (metric, unit, value)).collect();
+    let found = match tables.jackknife {
+        Ok(jackknife) => jackknife.intervals(space, &wanted, tables.settings),
+        Err(why) => vec![Err(why.clone()); wanted.len()],
+    };
+    for ((at, ..), found) in again.into_iter().zip(found) {
+        match found {
+            Ok(found) => add_interval(&mut scores[at], found),
+            Err(why) => remark(&mut scores[at], &format!("no interval: {why}")),
+        }
+    }
     scores
+}
+
+fn add_interval(score: &mut EmbeddingScore, (interval, of): (Interval, String)) {
+    (score.low, score.high, score.resampled) = (Some(interval.low), Some(interval.high), Some(of));
+}
+
+/// Adds a reason why something is missing beside the value.
+fn remark(score: &mut EmbeddingScore, why: &str) {
+    score.remark = Some(match score.remark.take() {
+        Some(before) => format!("{before}; {why}"),
+        None => why.to_owned(),
+    });
 }
 
 /// Rows of one control embedding: values and scale, no null.
@@ -90,8 +125,8 @@ pub(super) fn of_control(
     let collapse = collapse(&Space::new(&made.treated, &made.controls), tables);
     let mut scores = Vec::new();
     for (place, metric) in tables.settings.metrics.iter().enumerate() {
-        for (of, (unit, _)) in tables.units_of(*metric).into_iter().enumerate() {
-            let measured = &anchors[at][place][of];
+        // A special control has nothing for metrics that do not name it.
+        for (of, ((unit, _), measured)) in tables.units_of(*metric).into_iter().zip(&anchors[at][place]).enumerate() {
             let mut score = row(*metric, (&made.name, "none"), unit, measured.as_ref());
             scale(&mut score, *metric, (place, of), unit, tables, anchors);
             if metric.card().side != Side::Guard && score.value.is_some() && collapse.is_some() {
@@ -163,18 +198,32 @@ fn scale(
     let value_of = |control: &str| {
         let name = anchor(control, unit);
         let found = tables.made.iter().position(|made| made.name == name)?;
-        anchors[found][at][place].as_ref().ok().map(|measured| measured.value).filter(|value| value.is_finite())
+        let measured = anchors[found][at].get(place)?.as_ref().ok()?;
+        Some(measured.value).filter(|value| value.is_finite())
     };
     let card = metric.card();
     (score.best, score.worst) = (value_of(card.best), value_of(card.worst));
-    if let (Some(value), Some(best), Some(worst)) = (score.value, score.best, score.worst)
-        && (best - worst).abs() > 1e-9
-    {
-        score.scaled = Some((value - worst) / (best - worst));
+    let Some(value) = score.value else { return };
+    match (score.best, score.worst) {
+        (Some(best), Some(worst)) if (best - worst).abs() > 1e-9 => {
+            score.scaled = Some((value - worst) / (best - worst));
+        }
+        (Some(_), Some(_)) => remark(score, "not scaled: best and worst control embedding score the same"),
+        (best, _) => {
+            let name = if best.is_none() { card.best } else { card.worst };
+            let why = match name.strip_prefix("none: ") {
+                Some(why) => why.to_owned(),
+                None => format!("`{}` has no value here", anchor(name, unit)),
+            };
+            remark(score, &format!("not scaled: {why}"));
+        }
     }
 }
 
 /// Adds mean, spread, z and p of the permutation null, and a p to every part without one.
+///
+/// # Errors
+/// Why there is no null, where one was asked for.
 fn add_null(
     score: &mut EmbeddingScore,
     metric: &dyn EmbeddingMetric,
@@ -182,20 +231,27 @@ fn add_null(
     roles: &Roles<'_>,
     measured: &Measured,
     settings: &Settings<'_>,
-) {
+) -> Result<(), String> {
+    if settings.permutations == 0 {
+        return Ok(());
+    }
+    let is_large = roles.layout.rows > settings.jackknife_rows;
     let draws = match metric.null_cost() {
         NullCost::Low => settings.permutations,
         NullCost::Pass => settings.pass_permutations,
+        NullCost::Small if is_large => return Err(format!("more than {} rows", settings.jackknife_rows)),
+        NullCost::Small => settings.pass_permutations,
         NullCost::Pairs => settings.pair_permutations,
-        NullCost::Unmoved => 0,
+        NullCost::Unmoved => return Err("the value does not depend on what would be exchanged".to_owned()),
     };
     if draws == 0 {
-        return;
+        return Err("permutations of this cost are turned off".to_owned());
     }
-    let Some(nulls) = permuted(metric, space, roles, draws, settings.seed) else { return };
+    let nulls =
+        permuted(metric, space, roles, draws, settings.seed).ok_or("nothing can be exchanged in this design")?;
     let values: Vec<f64> = nulls.iter().map(|null| null.value).filter(|value| value.is_finite()).collect();
     if values.len() < 2 {
-        return;
+        return Err("it is undefined under permutation".to_owned());
     }
     // Extreme is towards a batch effect, or towards biology.
     let higher_is_extreme = (metric.card().card.better == "lower") == (metric.card().side == Side::Batch)
@@ -216,7 +272,7 @@ fn add_null(
         score.z = Some((measured.value - centre) / sd);
     }
     if !metric.on_controls() {
-        return;
+        return Ok(());
     }
     for part in score.parts.iter_mut().filter(|part| part.p.is_none()) {
         let null: Vec<f64> = nulls
@@ -226,6 +282,7 @@ fn add_null(
             .collect();
         part.p = part.value.filter(|_| null.len() == nulls.len()).map(|value| p(value, &null));
     }
+    Ok(())
 }
 
 /// What is kept of one draw.
@@ -262,6 +319,13 @@ fn permuted(
         let exchange = Exchange::new(roles.unit, &within, roles.layout)?;
         return Some(drawn(draws, |index| {
             metric.measure(space, &Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles }).ok().map(keep)
+        }));
+    }
+    if metric.about_compounds() {
+        let compounds = Compounds::new(roles)?;
+        return Some(drawn(draws, |index| {
+            let (layout, label) = compounds.draw(roles, seed, index);
+            metric.measure(space, &Roles { label: &label, layout: &layout, ..*roles }).ok().map(keep)
         }));
     }
     let exchange = if metric.labels_compounds() {

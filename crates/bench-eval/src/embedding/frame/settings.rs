@@ -15,8 +15,11 @@ pub struct Settings<'a> {
     pub permutations: usize,
     /// Permutations of those that pass over the matrix each time.
     pub pass_permutations: usize,
-    /// Permutations of those that meet all pairs of a label each time (Euclidean ASW, sBEE): none by default.
+    /// Permutations of those that meet all pairs of a label each time (performance drop): none by default.
     pub pair_permutations: usize,
+    /// Most treated rows at which a metric is measured anew without groups of plates (an interval), or its rankings under
+    /// permutations (a null). Larger tables get a remark instead.
+    pub jackknife_rows: usize,
     /// Bootstrap draws; none leaves intervals out.
     pub draws: usize,
     /// Run seed.
@@ -31,6 +34,7 @@ impl Default for Settings<'_> {
             permutations: 100,
             pass_permutations: 20,
             pair_permutations: 0,
+            jackknife_rows: 6000,
             draws: 500,
             seed: Seed(0),
         }

@@ -23,7 +23,7 @@
 use bench_core::Card;
 
 use crate::embedding::batch::shared::level_sums;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Side, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Side, Space};
 
 /// Share of the distance between any rows at which it fires.
 const SHARE: f64 = 0.999;
@@ -53,6 +53,10 @@ pub struct Alignment;
 impl EmbeddingMetric for Alignment {
     fn card(&self) -> &'static EmbeddingCard {
         &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Pass
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -43,7 +43,7 @@ pub static CARD: EmbeddingCard = EmbeddingCard {
     },
     side: Side::Guard,
     dialect: "k = 10, cosine",
-    best: "",
+    best: "none: hubs of noise grow with the number of features",
     worst: "constant",
 };
 

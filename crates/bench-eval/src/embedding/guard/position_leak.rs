@@ -54,8 +54,8 @@ pub static CARD: EmbeddingCard = EmbeddingCard {
     },
     side: Side::Guard,
     dialect: "different plates, 95 % quantile",
-    best: "",
-    worst: "",
+    best: "noise",
+    worst: "one-hot-position",
 };
 
 /// Position leak.

@@ -55,7 +55,7 @@ impl EmbeddingMetric for AswLabel {
     }
 
     fn null_cost(&self) -> NullCost {
-        if self.metric == Metric::Cosine { NullCost::Pass } else { NullCost::Pairs }
+        if self.metric == Metric::Cosine { NullCost::Pass } else { NullCost::Small }
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -18,7 +18,7 @@
 use super::super::support::stats::median;
 use super::{by_level, check_labels};
 use crate::embedding::batch::lisi::Dialect;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, Roles, Space};
 
 static CARD: EmbeddingCard = card! {
     id: "clisi", title: "cLISI",
@@ -50,8 +50,8 @@ impl EmbeddingMetric for Clisi {
             value: median(&mut scaled.clone()),
             n: scaled.len(),
             parts: by_level(roles.label, "label", &scaled),
-            // A median is no mean over rows.
-            ..Measured::default()
+            rows: scaled,
+            mean_over: MeanOver::Median,
         })
     }
 }

@@ -26,7 +26,7 @@ use super::agreement::ari;
 use super::gram_means::Gram;
 use super::kmeans::{KMeansSettings, Start, kmeans};
 use super::silhouette::silhouettes;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 static CARD: EmbeddingCard = card! {
     id: "clustering-score", title: "Clustering score",
@@ -155,7 +155,10 @@ pub fn clustering_score(
             Part { unit: "label-pair / unit-pair", name, n: rows.len(), value, p: None }
         })
         .collect();
+    let mut groups = Groups::one_each("pair of labels", parts.iter().map(|part| part.value).collect());
+    groups.group = pairs.iter().map(|&[a, b, ..]| (a * labels + b) as u32).collect();
     Ok(Measured {
+        mean_over: MeanOver::Groups(groups),
         value: parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64,
         n: parts.iter().map(|part| part.n).sum(),
         parts,
@@ -228,7 +231,7 @@ impl EmbeddingMetric for ClusteringScore {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Pairs
+        NullCost::Small
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

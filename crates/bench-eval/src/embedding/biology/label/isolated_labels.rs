@@ -45,7 +45,7 @@ impl EmbeddingMetric for IsolatedLabels {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Pairs
+        NullCost::Small
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -8,7 +8,7 @@ use super::null::NullSettings;
 use super::presets;
 use super::rule::PairRule;
 use super::run::{GroupScore, MapTable, key, mean_average_precision};
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// q below which a group is retrieved.
 const THRESHOLD: f64 = 0.05;
@@ -22,6 +22,16 @@ enum Task {
     Copairs(&'static PairRule<'static>),
     /// Consensus profiles of a label.
     Labels { active_only: bool },
+}
+
+impl Task {
+    /// The control embedding that finds everything.
+    const fn best(&self) -> &'static str {
+        match self {
+            Task::Labels { .. } => "one-hot-label",
+            Task::Compounds(_) | Task::Copairs(_) => "one-hot-compound",
+        }
+    }
 }
 
 /// What is read from the table.
@@ -74,7 +84,7 @@ macro_rules! mean_ap {
         pub static $name: MeanAp = MeanAp {
             card: &card! {
                 id: $id, title: $title, what: $what, formula: $formula, better: "higher", range: $range,
-                limits: limits!($constant), reference: REFERENCE, side: Biology, dialect: $dialect, best: "", worst: "noise",
+                limits: limits!($constant), reference: REFERENCE, side: Biology, dialect: $dialect, best: $task.best(), worst: "noise",
             },
             task: $task,
             answer: Answer::$answer,
@@ -346,11 +356,11 @@ impl EmbeddingMetric for MeanAp {
     }
 
     fn null_cost(&self) -> NullCost {
-        match self.task {
-            // A rule may name the label; these do not.
-            Task::Compounds(_) | Task::Copairs(_) => NullCost::Unmoved,
-            Task::Labels { .. } => NullCost::Pass,
-        }
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        !self.labels_compounds()
     }
 
     fn labels_compounds(&self) -> bool {
@@ -365,25 +375,31 @@ impl EmbeddingMetric for MeanAp {
             Answer::Raw => group.mean_average_precision,
             Answer::Retrieved => f64::from(group.q < THRESHOLD),
         };
-        let (unit, is_by_row) = match self.task {
-            Task::Compounds(_) | Task::Copairs(_) => ("compound", true),
-            Task::Labels { .. } => ("label", false),
-        };
-        let mut rows = Vec::new();
-        if is_by_row && !matches!(self.answer, Answer::Retrieved) {
-            rows = vec![f64::NAN; roles.layout.rows];
-            for row in &table.rows {
-                rows[row.row as usize] = match self.answer {
-                    Answer::Raw => row.average_precision,
-                    _ => row.normalised,
-                };
-            }
-        }
         let groups = &table.groups;
+        let (unit, rows, mean_over) = match (self.task, self.answer) {
+            (Task::Labels { .. }, _) => {
+                let values = groups.iter().map(value_of).collect();
+                ("label", Vec::new(), MeanOver::Groups(Groups::one_each("label", values)))
+            }
+            (_, Answer::Retrieved) => {
+                let values = groups.iter().map(value_of).collect();
+                ("compound", Vec::new(), MeanOver::Groups(Groups::one_each("compound", values)))
+            }
+            (_, answer) => {
+                let mut rows = vec![f64::NAN; roles.layout.rows];
+                for row in &table.rows {
+                    rows[row.row as usize] = match answer {
+                        Answer::Raw => row.average_precision,
+                        _ => row.normalised,
+                    };
+                }
+                ("compound", rows, MeanOver::Compounds)
+            }
+        };
         Ok(Measured {
             value: groups.iter().map(value_of).sum::<f64>() / groups.len() as f64,
             n: table.rows.len(),
-            mean_over: if rows.is_empty() { MeanOver::Rows } else { MeanOver::Compounds },
+            mean_over,
             rows,
             parts: groups
                 .iter()

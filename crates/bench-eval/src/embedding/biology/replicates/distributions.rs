@@ -44,7 +44,7 @@ macro_rules! distributions {
                 limits: "Not the direction; see the part `difference`. Mean profiles hide the spread of wells. Constant \
                          embedding: 0.",
                 reference: "ViTally Consistent, arXiv:2411.02572", side: Biology,
-                dialect: "mean profiles per compound and unit, cosine, at most 100000 pairs of each kind", best: "", worst: "noise",
+                dialect: "mean profiles per compound and unit, cosine, at most 100000 pairs of each kind", best: "one-hot-compound", worst: "noise",
             },
             unit: $unit,
             reading: $reading,
@@ -151,7 +151,11 @@ impl EmbeddingMetric for Distributions {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -34,7 +34,7 @@ static CARD: EmbeddingCard = card! {
     what: "How much more often pairs of one compound are among the 1 % most similar pairs of wells.",
     formula: FORMULA, better: "higher", range: "no bounds, 0 is chance", limits: LIMITS,
     reference: "cytominer-eval enrichment; Fisher 1922", side: Biology,
-    dialect: "cytominer-eval, log2 odds ratio with a half added, ties in part", best: "", worst: "noise",
+    dialect: "cytominer-eval, log2 odds ratio with a half added, ties in part", best: "one-hot-compound", worst: "noise",
 };
 
 static LABEL_CARD: EmbeddingCard = card! {
@@ -87,7 +87,11 @@ impl EmbeddingMetric for Enrichment {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
@@ -103,7 +107,7 @@ impl EmbeddingMetric for LabelEnrichment {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Pairs
+        NullCost::Small
     }
 
     fn labels_compounds(&self) -> bool {

@@ -34,7 +34,7 @@ static CARD: EmbeddingCard = card! {
     better: "higher", range: "no bounds",
     limits: "No upper end; few or uniform controls make it large. Constant embedding: 0.",
     reference: "Way et al., Cell Systems 13:911 (2022)", side: Biology,
-    dialect: "cytominer-eval 0.1 grit, wells as profiles, compounds as groups", best: "", worst: "noise",
+    dialect: "cytominer-eval 0.1 grit, wells as profiles, compounds as groups", best: "none: it has no upper end", worst: "noise",
 };
 
 /// The metric.
@@ -57,7 +57,11 @@ impl EmbeddingMetric for Grit {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -12,7 +12,7 @@ pub mod perturbation_magnitude;
 use bench_core::Matrix;
 
 use super::map::fdr::benjamini_hochberg;
-use crate::embedding::{Measured, Part};
+use crate::embedding::{Groups, MeanOver, Measured, Part};
 
 /// Level of the tests whose share of rejections is a metric's value.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -35,9 +35,10 @@ pub(crate) fn standardised(matrix: &Matrix) -> Vec<f64> {
 /// The share of parts that a test with Benjamini-Hochberg correction retrieves; parts keep their raw p.
 pub(crate) fn share_retrieved(parts: Vec<Part>) -> Measured {
     let p: Vec<f64> = parts.iter().map(|part| part.p.unwrap_or(1.0)).collect();
-    let retrieved = benjamini_hochberg(&p).iter().filter(|&&q| q < LEVEL).count();
+    let retrieved: Vec<f64> = benjamini_hochberg(&p).iter().map(|&q| f64::from(u8::from(q < LEVEL))).collect();
     Measured {
-        value: retrieved as f64 / parts.len() as f64,
+        value: retrieved.iter().sum::<f64>() / parts.len() as f64,
+        mean_over: MeanOver::Groups(Groups::one_each("compound", retrieved)),
         n: parts.iter().map(|part| part.n).sum(),
         parts,
         ..Measured::default()

@@ -45,7 +45,7 @@ static CARD: EmbeddingCard = card! {
     better: "higher", range: "0 to 1",
     limits: "No p is below 1/101. A sample of 200 controls and 200 wells per compound. Constant embedding: 0.",
     reference: "Hutz et al., Journal of Biomolecular Screening 18:367 (2013)", side: Biology,
-    dialect: "cytominer-eval 0.1 mp_value, p with one added", best: "", worst: "noise",
+    dialect: "cytominer-eval 0.1 mp_value, p with one added", best: "one-hot-compound", worst: "noise",
 };
 
 /// The metric.
@@ -297,7 +297,11 @@ impl EmbeddingMetric for MpValue {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -54,7 +54,7 @@ macro_rules! nearest {
                 limits: "Depends on the number of replicates and compounds, see the part `chance`; replicates of one \
     batch are the easiest. Constant embedding: chance.",
                 reference: "cytominer-eval; Voorhees 1999", side: Biology,
-                dialect: "all treated rows, replicates in other wells, ties averaged", best: "", worst: "noise",
+                dialect: "all treated rows, replicates in other wells, ties averaged", best: "one-hot-compound", worst: "noise",
             },
             reading: $reading,
         };
@@ -125,7 +125,11 @@ impl EmbeddingMetric for Nearest {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

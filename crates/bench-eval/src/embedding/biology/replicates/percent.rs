@@ -27,7 +27,7 @@ use super::super::support::columns::{LabelSets, compound, compound_medians, well
 use super::super::support::product::products;
 use super::super::support::stats::median;
 use super::standardised;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// Random groups per size.
 const DRAWS: usize = 1000;
@@ -52,7 +52,7 @@ pub static REPLICATING: Percent = Percent {
         better: "higher", range: "0 to 1", limits: "About 5 % pass at random; a shared well position replicates too. \
                  Constant embedding: 0.",
         reference: "Chandrasekaran et al., Nature Methods 21:1114 (2024)", side: Biology,
-        dialect: "JUMP pilots, Pearson, size-matched null of 1000", best: "", worst: "noise",
+        dialect: "JUMP pilots, Pearson, size-matched null of 1000", best: "one-hot-compound", worst: "noise",
     },
     matching: false,
 };
@@ -152,7 +152,7 @@ fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<M
     sizes.sort_unstable();
     sizes.dedup();
     let nulls = null_medians(&data, dims, &sizes, groups.is_null, unit);
-    let mut passed = 0;
+    let mut passed = Vec::new();
     let mut parts = Vec::new();
     for (name, n, median) in observed {
         let null = nulls[sizes.partition_point(|&size| size < n)].as_slice();
@@ -160,7 +160,7 @@ fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<M
             continue;
         }
         // Rounding must not let a constant embedding pass.
-        passed += usize::from(median > quantile_sorted(null, QUANTILE) + 1e-9);
+        passed.push(f64::from(u8::from(median > quantile_sorted(null, QUANTILE) + 1e-9)));
         let as_large = null.len() - null.partition_point(|&value| value < median - 1e-9);
         let p = (1 + as_large) as f64 / (1 + null.len()) as f64;
         parts.push(Part { unit, name: name.to_owned(), n, value: median, p: Some(p) });
@@ -169,7 +169,8 @@ fn percent(matrix: &Matrix, groups: &Groups<'_>, unit: &'static str) -> Result<M
         return Err(format!("no {unit} has two members that can be compared, or none differs from the others"));
     }
     Ok(Measured {
-        value: passed as f64 / parts.len() as f64,
+        value: passed.iter().sum::<f64>() / parts.len() as f64,
+        mean_over: MeanOver::Groups(crate::embedding::Groups::one_each(unit, passed)),
         n: parts.iter().map(|part| part.n).sum(),
         parts,
         ..Measured::default()
@@ -182,7 +183,11 @@ impl EmbeddingMetric for Percent {
     }
 
     fn null_cost(&self) -> NullCost {
-        if self.matching { NullCost::Pairs } else { NullCost::Unmoved }
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        !self.matching
     }
 
     fn labels_compounds(&self) -> bool {

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 
 use super::super::support::columns::compound;
 use super::super::support::profiles::dot;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// Random groups per size.
 const DRAWS: usize = 1000;
@@ -36,7 +36,7 @@ static CARD: EmbeddingCard = card! {
     better: "higher", range: "-1 to 1",
     limits: "Wells may be alike because they share a plate or a position. Constant embedding: 0.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
-    dialect: "EFAAR_benchmarking cosine, from random wells, p with one added", best: "", worst: "noise",
+    dialect: "EFAAR_benchmarking cosine, from random wells, p with one added", best: "one-hot-compound", worst: "noise",
 };
 
 /// The metric.
@@ -95,7 +95,11 @@ impl EmbeddingMetric for PerturbationConsistency {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
@@ -131,8 +135,10 @@ impl EmbeddingMetric for PerturbationConsistency {
             // Where all wells are identical there is nothing to be more alike than.
             if 1.0 - chance > 1e-6 { ((part.value - chance) / (1.0 - chance)).max(-1.0) } else { 0.0 }
         };
+        let values: Vec<f64> = parts.iter().map(from_chance).collect();
         Ok(Measured {
-            value: parts.iter().map(from_chance).sum::<f64>() / parts.len() as f64,
+            value: values.iter().sum::<f64>() / parts.len() as f64,
+            mean_over: MeanOver::Groups(Groups::one_each("compound", values)),
             n: parts.iter().map(|part| part.n).sum(),
             parts,
             ..Measured::default()

@@ -47,7 +47,7 @@ static CARD: EmbeddingCard = card! {
     limits: "Plate effects move wells away from controls of other plates too. Compounds of at least five wells. \
              Constant embedding: 0.",
     reference: "Szekely and Rizzo 2013; Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
-    dialect: "EFAAR_benchmarking, null of random controls, p with one added", best: "", worst: "noise",
+    dialect: "EFAAR_benchmarking, null of random controls, p with one added", best: "one-hot-compound", worst: "noise",
 };
 
 /// The metric.
@@ -118,7 +118,11 @@ impl EmbeddingMetric for PerturbationMagnitude {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

@@ -37,7 +37,7 @@ static BETWEEN: EmbeddingCard = card! {
     better: "higher", range: "0 to 1",
     limits: "Biased upwards where there are fewer compounds than dimensions. Large directions dominate. \
              Constant embedding: not defined, it has no variance.",
-    reference: "Kornblith et al., ICML 2019", side: Biology, dialect: "linear CKA, biased estimator", best: "", worst: "noise",
+    reference: "Kornblith et al., ICML 2019", side: Biology, dialect: "linear CKA, biased estimator", best: "one-hot-compound", worst: "noise",
 };
 
 static TO_UNIT: EmbeddingCard = card! {
@@ -106,7 +106,11 @@ impl EmbeddingMetric for BetweenSources {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

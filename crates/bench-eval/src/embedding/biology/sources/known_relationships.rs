@@ -38,7 +38,7 @@ static CARD: EmbeddingCard = card! {
     limits: "Not whether similar or opposite was expected; nothing about pairs that are in no list. \
              Constant embedding: 0.1.",
     reference: "Celik et al., PLOS Computational Biology 20:e1012463 (2024)", side: Biology,
-    dialect: "EFAAR_benchmarking, quantiles of all pairs, ties in part", best: "", worst: "noise",
+    dialect: "EFAAR_benchmarking, quantiles of all pairs, ties in part", best: "none: the pairs are the user's", worst: "noise",
 };
 
 /// The metric, with its pairs.
@@ -109,7 +109,11 @@ impl EmbeddingMetric for KnownRelationships {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

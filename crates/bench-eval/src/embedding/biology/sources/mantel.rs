@@ -36,7 +36,7 @@ static CARD: EmbeddingCard = card! {
     limits: "At most 500 shared compounds. A shift common to all compounds of a source is invisible. \
              Constant embedding: not defined, no distance differs.",
     reference: "Mantel 1967; Kriegeskorte et al. 2008", side: Biology,
-    dialect: "Spearman, 999 permutations of compounds, one-sided", best: "", worst: "noise",
+    dialect: "Spearman, 999 permutations of compounds, one-sided", best: "random-compound", worst: "noise",
 };
 
 /// The metric.
@@ -81,7 +81,11 @@ impl EmbeddingMetric for Mantel {
     }
 
     fn null_cost(&self) -> NullCost {
-        NullCost::Unmoved
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
     }
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {

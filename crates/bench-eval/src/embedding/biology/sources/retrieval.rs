@@ -21,7 +21,7 @@ use super::super::support::columns::{Centroids, LabelSets, compound, sources};
 use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Negatives, Query, Ranking, normalised, rank};
 use super::mean_of;
-use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 #[derive(Clone, Copy, Debug)]
 enum Reading {
@@ -65,7 +65,7 @@ cross_source!(
     "Whether a compound's profile is nearest to the same compound in another source.",
     "mean over pairs of sources and compounds of P(rank = 1)",
     "0 to 1",
-    "",
+    "one-hot-compound",
     "chance"
 );
 cross_source!(
@@ -76,7 +76,7 @@ cross_source!(
     "Whether the same compound in another source is among the five nearest.",
     "mean over pairs of sources and compounds of P(rank <= 5)",
     "0 to 1",
-    "",
+    "one-hot-compound",
     "chance"
 );
 cross_source!(
@@ -87,7 +87,7 @@ cross_source!(
     "Whether the same compound in another source is among the ten nearest.",
     "mean over pairs of sources and compounds of P(rank <= 10)",
     "0 to 1",
-    "",
+    "one-hot-compound",
     "chance"
 );
 cross_source!(
@@ -98,7 +98,7 @@ cross_source!(
     "How early a compound finds itself in another source; its average precision, as there is one right answer.",
     "mean over pairs of sources and compounds of E(1 / rank)",
     "0 to 1",
-    "",
+    "one-hot-compound",
     "chance"
 );
 cross_source!(
@@ -119,7 +119,11 @@ impl EmbeddingMetric for CrossSource {
     }
 
     fn null_cost(&self) -> NullCost {
-        if matches!(self.reading, Reading::Labels) { NullCost::Pass } else { NullCost::Unmoved }
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        !matches!(self.reading, Reading::Labels)
     }
 
     fn labels_compounds(&self) -> bool {
@@ -168,13 +172,19 @@ impl EmbeddingMetric for CrossSource {
             Reading::Labels => normalised(ranking.average_precision(), ranking.positives, ranking.negatives),
         };
         let mut parts: Vec<Part> = Vec::new();
-        for (asked, rankings) in pairs.chunk_by(|a, b| a == b).scan(0, |start, chunk| {
+        let mut groups = Groups { of: "compound", ..Groups::default() };
+        for (asked, asking, rankings) in pairs.chunk_by(|a, b| a == b).scan(0, |start, chunk| {
             let from = *start;
             *start += chunk.len();
-            Some((chunk[0], &rankings[from..*start]))
+            Some((chunk[0], &queries[from..*start], &rankings[from..*start]))
         }) {
-            let counted: Vec<f64> = rankings.iter().filter(|ranking| ranking.counts()).map(value).collect();
+            let scored = asking.iter().zip(rankings).filter(|(_, ranking)| ranking.counts());
+            let (of, counted): (Vec<u32>, Vec<f64>) =
+                scored.map(|(query, ranking)| (centroids.compound[query.row as usize], value(ranking))).unzip();
             if !counted.is_empty() {
+                groups.within.extend(std::iter::repeat_n(parts.len() as u32, of.len()));
+                groups.group.extend(of);
+                groups.values.extend(&counted);
                 parts.push(Part {
                     unit: "source-source",
                     name: format!("{} > {}", centroids.names[asked.0], centroids.names[asked.1]),
@@ -192,6 +202,7 @@ impl EmbeddingMetric for CrossSource {
         Ok(Measured {
             value: mean_of(&parts, why)?,
             n: parts.iter().map(|part| part.n).sum(),
+            mean_over: MeanOver::Groups(groups),
             parts,
             ..Measured::default()
         })
