@@ -224,7 +224,7 @@ mod tests {
                 expected[codes[j] as usize] += squared.sqrt();
             }
             for (found, expected) in found[i * groups..(i + 1) * groups].iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-6 * expected, "{found} {expected}");
+                assert!((found - expected).abs() <= 1e-6 * expected, "{found} {expected}");
             }
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();

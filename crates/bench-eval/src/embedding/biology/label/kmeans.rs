@@ -134,25 +134,46 @@ impl Data {
         nearest
     }
 
-    /// Mean of the rows of every cluster, in `f64`; clusters without rows keep `old`.
-    fn centres(&self, cluster: &[u32], old: &[f32]) -> Vec<f32> {
-        let k = old.len() / self.d.max(1);
-        let mut members = vec![Vec::new(); k];
-        for (row, &cluster) in cluster.iter().enumerate() {
-            members[cluster as usize].push(row);
+    /// Adds the rows that came to each cluster to its sum, and takes off those that left; `before` is empty at first.
+    fn move_sums(&self, sums: &mut [f64], before: &[u32], cluster: &[u32]) {
+        let d = self.d.max(1);
+        let changed: Vec<usize> = (0..self.n).filter(|&row| before.get(row) != Some(&cluster[row])).collect();
+        // With many changes it is less work, and less rounding, to start anew.
+        let anew = before.is_empty() || 2 * changed.len() > self.n;
+        let rows: Vec<usize> = if anew { (0..self.n).collect() } else { changed };
+        let clusters = sums.len() / d;
+        let mut coming = vec![Vec::new(); clusters];
+        let mut leaving = vec![Vec::new(); clusters];
+        for row in rows {
+            coming[cluster[row] as usize].push(row);
+            if !anew {
+                leaving[before[row] as usize].push(row);
+            }
         }
+        sums.par_chunks_mut(d).zip(coming.par_iter().zip(&leaving)).for_each(|(sum, (coming, leaving))| {
+            if anew {
+                sum.fill(0.0);
+            }
+            for &row in coming {
+                sum.iter_mut().zip(self.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            for &row in leaving {
+                sum.iter_mut().zip(self.row(row)).for_each(|(sum, &value)| *sum -= f64::from(value));
+            }
+        });
+    }
+
+    /// Mean of the rows of every cluster; clusters without rows keep `old`.
+    fn centres(&self, sums: &[f64], cluster: &[u32], old: &[f32]) -> Vec<f32> {
+        let d = self.d.max(1);
+        let mut size = vec![0_usize; old.len() / d];
+        cluster.iter().for_each(|&own| size[own as usize] += 1);
         let mut centres = old.to_vec();
-        centres.par_chunks_mut(self.d.max(1)).zip(&members).filter(|(_, rows)| !rows.is_empty()).for_each(
-            |(centre, rows)| {
-                let mut sum = vec![0.0_f64; self.d];
-                for &row in rows {
-                    sum.iter_mut().zip(self.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
-                }
-                for (centre, sum) in centre.iter_mut().zip(&sum) {
-                    *centre = (sum / rows.len() as f64) as f32;
-                }
-            },
-        );
+        for ((centre, sum), size) in centres.chunks_exact_mut(d).zip(sums.chunks_exact(d)).zip(size) {
+            if size > 0 {
+                centre.iter_mut().zip(sum).for_each(|(centre, sum)| *centre = (sum / size as f64) as f32);
+            }
+        }
         centres
     }
 }
@@ -166,13 +187,15 @@ fn lloyd(data: &Data, settings: &KMeansSettings, stream: &mut Stream) -> KMeans 
         }
     };
     let mut cluster: Vec<u32> = Vec::new();
+    let mut sums = vec![0.0_f64; centres.len()];
     for _ in 0..settings.steps {
         let mut nearest = data.assign(&centres);
         fill_empty(&mut nearest, settings.clusters);
         let assigned: Vec<u32> = nearest.iter().map(|nearest| nearest.0).collect();
         let settled = assigned == cluster;
+        data.move_sums(&mut sums, &cluster, &assigned);
         cluster = assigned;
-        let moved = data.centres(&cluster, &centres);
+        let moved = data.centres(&sums, &cluster, &centres);
         let shift = squared_distance(&moved, &centres);
         centres = moved;
         if settled || shift <= settings.tolerance * data.variance {

@@ -70,7 +70,7 @@ pub struct PValue {
 
 /// p of the mean of every group, whose members have these configurations `(positives, all)`.
 ///
-/// Draws are made a part at a time, every draw from a seed of its own: memory stays small with many configurations, and
+/// Draws are made a part at a time, every draw from its own place in a stream: memory stays small with many configurations, and
 /// threads change nothing.
 pub(crate) fn p_values(means: &[f64], groups: &[Vec<(usize, usize)>], settings: NullSettings) -> Vec<PValue> {
     let is_single = |group: &[(usize, usize)]| group.iter().all(|configuration| *configuration == group[0]);
@@ -152,7 +152,7 @@ fn draw_counts(
 /// Draws AP values for configurations `(all, positives)` of one length, ascending; `[configurations, draws]`.
 ///
 /// The first ranks of a random order are a random set whatever their number, so one order serves all configurations.
-/// Every draw has a seed of its own, so that it does not depend on how many ranks others needed.
+/// Every draw has a place of its own in the stream, so that it does not depend on how many ranks others needed.
 fn draw(configurations: &[(usize, usize)], draws: std::ops::Range<usize>, seed: Seed, values: &mut [f64]) {
     let all = configurations[0].0;
     let inverse: Vec<f64> = (0..all).map(|rank| 1.0 / (rank + 1) as f64).collect();
@@ -161,10 +161,10 @@ fn draw(configurations: &[(usize, usize)], draws: std::ops::Range<usize>, seed: 
     // One bit per rank: what is set comes out in order, without a sort.
     let mut taken = vec![0_u64; all.div_ceil(64)];
     for (place, draw) in draws.clone().enumerate() {
-        let mut stream = seed.derive("draw", draw as u64).stream();
+        let mut words = Words { seed, next: (draw as u64) << 32, block: [0; 4], left: 0 };
         for (at, &(_, positives)) in configurations.iter().enumerate() {
             for next in swapped.len()..positives {
-                let other = next + stream.below(all - next);
+                let other = next + words.below(all - next);
                 order.swap(next, other);
                 swapped.push(other);
                 let rank = order[next] as usize;
@@ -175,6 +175,33 @@ fn draw(configurations: &[(usize, usize)], draws: std::ops::Range<usize>, seed: 
         taken.fill(0);
         for (next, other) in swapped.drain(..).enumerate().rev() {
             order.swap(next, other);
+        }
+    }
+}
+
+/// Words of a seed from a place on: this is where drawn nulls spend their time.
+struct Words {
+    seed: Seed,
+    next: u64,
+    block: [u32; 4],
+    left: usize,
+}
+
+impl Words {
+    /// Uniform in `0..bound` without bias (Lemire's method, on 32 bits).
+    fn below(&mut self, bound: usize) -> usize {
+        let bound = bound as u32;
+        loop {
+            if self.left == 0 {
+                self.block = self.seed.block(self.next);
+                (self.next, self.left) = (self.next + 1, 4);
+            }
+            self.left -= 1;
+            let product = u64::from(self.block[self.left]) * u64::from(bound);
+            let low = product as u32;
+            if low >= bound || low >= bound.wrapping_neg() % bound {
+                return (product >> 32) as usize;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@
 //! # Reference
 //! cytominer-eval `hitk` and `precision_recall`; information retrieval since Voorhees 1999.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::label::by_level;
@@ -146,7 +147,13 @@ impl EmbeddingMetric for Nearest {
         let mean = |parts: &[Part]| parts.iter().map(|part| part.value).sum::<f64>() / parts.len() as f64;
         let mut parts = by_level(compounds, "compound", &rows);
         let value = mean(&parts);
-        let chance = by_level(compounds, "compound", &spread(&|ranking| self.reading.chance(ranking)));
+        // Chance depends on two counts alone, and takes a sum over all negatives.
+        let counts = |ranking: &Ranking| (ranking.positives, ranking.negatives);
+        let distinct: BTreeMap<(usize, usize), &Ranking> =
+            ranked.iter().map(|(_, ranking)| (counts(ranking), ranking)).collect();
+        let chances: BTreeMap<(usize, usize), f64> =
+            distinct.into_iter().map(|(counts, ranking)| (counts, self.reading.chance(ranking))).collect();
+        let chance = by_level(compounds, "compound", &spread(&|ranking| chances[&counts(ranking)]));
         parts.push(Part {
             unit: "chance",
             name: "random order".to_owned(),
