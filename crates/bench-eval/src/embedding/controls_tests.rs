@@ -131,7 +131,9 @@ fn control_embeddings_score_what_cards_state() {
                 let Some(other) = value(name) else { continue };
                 let free = card.best == "noise" && name == "one-hot-label";
                 check(other <= best + slack || free, format!("{name} {other} above {} {best}", card.best));
-                check(other > worst || !free, format!("{name} {other} below {} {worst}", card.worst));
+                // Islands of fewer than 90 rows count as not mixed on the graph of scib.
+                let island = id == "ilisi-graph";
+                check(other > worst || !free || island, format!("{name} {other} below {} {worst}", card.worst));
             }
         }
     }
