@@ -6,7 +6,7 @@ g++ (Python 3.11); the output names the versions.
 The inputs are those of embedding_metrics.json. `scib-metrics` is the package's own Benchmarker with exact neighbours
 (its totals as it prints them), `scib` and `arevalo2024` call scib and scanpy as the package and the paper's code do, on the
 15 Euclidean and the 25 cosine neighbours (for graph LISI through the program that scib ships, compiled from its source),
-`pathorob` is written from its description in numpy (its performance drop: performance_drop.py).
+`pathorob` is written from its description in numpy.
 
 Seeds: Leiden 0 (ten seeds give the range that is stored), drawn pairs 11. Tolerances stand beside the tests:
 1e-4 for LISI (its bisection stops within 1e-5), 2e-6 for silhouettes (32 bits), exact for components and counts, 0.1 for

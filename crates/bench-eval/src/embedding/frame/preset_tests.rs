@@ -1,12 +1,8 @@
-//! Presets against their packages; see `metric_presets.py`, `performance_drop.py` and `sbee.py` in
-//! `tests/goldens/generators`.
-
-use std::collections::BTreeMap;
+//! Presets against their packages; see `metric_presets.py` and `sbee.py` in `tests/goldens/generators`.
 
 use serde_json::Value;
 
 use super::preset;
-use crate::embedding::batch::performance_drop::{Accuracies, Trial, accuracies, drop_of, strengths};
 use crate::embedding::batch::robustness;
 use crate::embedding::batch::robustness_pairs::counts_of;
 use crate::embedding::testing::Input;
@@ -121,40 +117,6 @@ fn robustness_indices_are_those_of_their_description() {
 
 fn indices(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as u32).collect()
-}
-
-#[test]
-fn performance_drops_are_those_of_scikit_learn() {
-    let golden = golden("performance_drop");
-    let mut trials = 0;
-    for (name, input, _) in Input::all() {
-        let expected = &golden["cases"][&name];
-        let Some(given) = expected["trials"].as_array() else { continue };
-        let second = expected["class_of"][0].as_u64().unwrap() as u32;
-        // Labels of the input are sorted by their number.
-        let class: Vec<u32> = input.label.codes.iter().map(|&code| u32::from(code == second)).collect();
-        let read = |trial: &Value| Trial {
-            train: indices(&trial["train"]),
-            validation: indices(&trial["validation"]),
-            inside: indices(&trial["inside"]),
-            outside: indices(&trial["outside"]),
-        };
-        let read: Vec<Trial> = given.iter().map(read).collect();
-        // Below 0.01 scikit-learn stops before its intercept has moved; above 4 it takes long.
-        let found = accuracies(&input.matrix, &class, &read, &strengths()[7..11]).unwrap();
-        let mut by_level: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for (trial, (inside, outside)) in given.iter().zip::<Vec<Accuracies>>(found) {
-            close(&name, "inside", inside, trial["accuracy"].as_f64().unwrap(), 1e-9);
-            if let Some(expected) = trial["accuracy_outside"].as_f64() {
-                close(&name, "outside", outside.unwrap(), expected, 1e-9);
-            }
-            by_level.entry(trial["level"].to_string()).or_default().push(inside);
-            trials += 1;
-        }
-        let means: Vec<f64> = by_level.values().map(|v| v.iter().sum::<f64>() / v.len() as f64).collect();
-        close(&name, "drop", drop_of(&means), expected["drop"].as_f64().unwrap(), 1e-9);
-    }
-    assert!(trials >= 12, "{trials} trials were compared");
 }
 
 #[test]
