@@ -31,6 +31,7 @@ parser.add_argument("--limit", type=int, default=120, help="seconds that the pro
 parser.add_argument("--large", default="200000x256", help="rows x features of the run that only has to complete; empty for none")
 parser.add_argument("--only", default="", help="comma-separated beginnings of the comparisons to run")
 parser.add_argument("--examples", help="folder of the built examples; by default they are built")
+parser.add_argument("--resume", help="file of finished comparisons, one JSON object a line: reused, and added to")
 parser.add_argument("--note", default="", help="a sentence about the machine for the head of the result")
 parser.add_argument("--out", default=str(pathlib.Path(__file__).with_name("embedding.md")))
 parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -318,7 +319,7 @@ def ours(folder, id, graph, correction):
         return json.loads(out) | {"value": None}
     command = [f"{args.examples}/embedding_speed", str(folder), "--json", str(folder / "ours.json")]
     command += ["--graph", graph] if graph else []
-    run(command + ([] if id.startswith("graph-") else ["--metric", id]))
+    run(command + ([] if id == "graph-euclidean" else ["--metric", id]))
     found = {entry["id"]: entry for entry in json.loads((folder / "ours.json").read_text())}
     return found[id] | {"peak_bytes": max(entry["peak_bytes"] for entry in found.values())}
 
@@ -359,7 +360,11 @@ def cell(value, digits=2):
 
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bench-embedding-speed-"))
-lines, wholes = [], []
+lines, wholes, finished = [], [], {}
+if args.resume and pathlib.Path(args.resume).exists():
+    for text in pathlib.Path(args.resume).read_text().splitlines():
+        line = json.loads(text)
+        finished[(line["rows"], line["id"], line["peer"])] = line
 wanted = [part for part in args.only.split(",") if part]
 for rows in args.rows:
     folder = work / str(rows)
@@ -375,7 +380,11 @@ for rows in args.rows:
     for table, correction in ((peers(), False), (corrections(), True)):
         for key in table:
             if not wanted or any(key.startswith(part) for part in wanted):
-                lines.append(row(rows, key, table, folder, correction))
+                known = finished.get((rows, table[key][0], table[key][2]))
+                lines.append(known or row(rows, key, table, folder, correction))
+                if args.resume and known is None:
+                    with open(args.resume, "a") as out:
+                        out.write(json.dumps(lines[-1]) + "\n")
 sizes = [(rows, args.dims) for rows in args.rows]
 if args.large:
     sizes.append(tuple(int(part) for part in args.large.split("x")))
