@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,10 @@ parser.add_argument("--dims", type=int, default=1024)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--limit", type=int, default=120, help="seconds that the process of a peer may take")
 parser.add_argument("--large", default="200000x256", help="rows x features of the run that only has to complete; empty for none")
+parser.add_argument("--frame-rows", type=int, default=10_000, help="most rows that the whole frame is timed on")
 parser.add_argument("--only", default="", help="comma-separated beginnings of the comparisons to run")
 parser.add_argument("--examples", help="folder of the built examples; by default they are built")
+parser.add_argument("--resume", help="file of finished comparisons, one JSON object a line: reused, and added to")
 parser.add_argument("--note", default="", help="a sentence about the machine for the head of the result")
 parser.add_argument("--out", default=str(pathlib.Path(__file__).with_name("embedding.md")))
 parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
@@ -259,6 +262,8 @@ if args.child:
     print("RESULT " + json.dumps({"seconds": seconds, "peak_bytes": peak, "value": None if value is None else float(value)}))
     sys.exit()
 
+from importlib.metadata import version  # noqa: E402
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import synthetic  # noqa: E402
 
@@ -318,12 +323,14 @@ def ours(folder, id, graph, correction):
         return json.loads(out) | {"value": None}
     command = [f"{args.examples}/embedding_speed", str(folder), "--json", str(folder / "ours.json")]
     command += ["--graph", graph] if graph else []
-    run(command + ([] if id.startswith("graph-") else ["--metric", id]))
+    run(command + ([] if id == "graph-euclidean" else ["--metric", id]))
     found = {entry["id"]: entry for entry in json.loads((folder / "ours.json").read_text())}
     return found[id] | {"peak_bytes": max(entry["peak_bytes"] for entry in found.values())}
 
 
-def theirs(folder, key):
+def theirs(rows, folder, key, peer, id):
+    if any(line["id"] == id and line["peer"] == peer and line["rows"] < rows and line["why"].startswith(">") for line in lines):
+        return {"seconds": None, "why": f"> {args.limit}"}
     try:
         out = run([sys.executable, __file__, "--threads", str(args.threads), "--child", str(folder), key], args.limit)
     except RuntimeError as error:
@@ -336,7 +343,7 @@ def theirs(folder, key):
 def row(rows, key, table, folder, correction):
     id, words, peer, _, tolerance = table[key]
     graph = "euclidean" if key == "graph" or "graph given" in words else None
-    mine, other = ours(folder, id, graph, correction), theirs(folder, key)
+    mine, other = ours(folder, id, graph, correction), theirs(rows, folder, key, peer, id)
     agreement = ""
     if other["seconds"] is not None and tolerance is None and not correction and key != "graph":
         agreement = f"{mine['value']:.4f}, peer {other['value']:.4f}"
@@ -359,13 +366,19 @@ def cell(value, digits=2):
 
 
 work = pathlib.Path(tempfile.mkdtemp(prefix="bench-embedding-speed-"))
-lines, wholes = [], []
+lines, wholes, finished = [], [], {}
+if args.resume and pathlib.Path(args.resume).exists():
+    for text in pathlib.Path(args.resume).read_text().splitlines():
+        line = json.loads(text)
+        finished[(line["rows"], line["id"], line["peer"])] = line
 wanted = [part for part in args.only.split(",") if part]
-for rows in args.rows:
-    folder = work / str(rows)
+
+
+def compare(rows):
+    folder = work / f"{rows}x{args.dims}"
     make(folder, rows, args.dims)
     data = Data(folder)
-    from sklearn.neighbors import NearestNeighbors  # noqa: E402
+    from sklearn.neighbors import NearestNeighbors
 
     # The graph that the peers are given, themselves first as scib-metrics expects.
     distance, index = NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute", n_jobs=args.threads).fit(data.x).kneighbors(data.x)
@@ -374,69 +387,84 @@ for rows in args.rows:
     del data
     for table, correction in ((peers(), False), (corrections(), True)):
         for key in table:
-            if not wanted or any(key.startswith(part) for part in wanted):
-                lines.append(row(rows, key, table, folder, correction))
-sizes = [(rows, args.dims) for rows in args.rows]
-if args.large:
-    sizes.append(tuple(int(part) for part in args.large.split("x")))
-for rows, dims in sizes:
+            if wanted and not any(key.startswith(part) for part in wanted):
+                continue
+            known = finished.get((rows, table[key][0], table[key][2]))
+            lines.append(known or row(rows, key, table, folder, correction))
+            if args.resume and known is None:
+                with open(args.resume, "a") as out:
+                    out.write(json.dumps(lines[-1]) + "\n")
+            write()
+
+
+def whole(rows, dims, with_frame):
     folder = work / f"{rows}x{dims}"
-    make(folder, rows, dims)
-    start = time.perf_counter()
-    done = subprocess.run([f"{args.examples}/embedding_speed", str(folder), "--json", str(folder / "all.json")],
-                          check=True, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    found = json.loads((folder / "all.json").read_text())
-    wholes.append((rows, dims, seconds, found))
-    print(f"{rows} x {dims}: {seconds:.1f} s", flush=True)
-    if not args.large or (rows, dims) != sizes[-1]:
-        start = time.perf_counter()
-        subprocess.run([f"{args.examples}/embedding_speed", str(folder), "--frame", "--json", str(folder / "frame.json")],
-                       check=True, capture_output=True)
-        frame = json.loads((folder / "frame.json").read_text())[-1]
-        wholes[-1] += (frame,)
-        print(f"{rows} x {dims} in the frame: {time.perf_counter() - start:.1f} s", flush=True)
+    if not folder.exists():
+        make(folder, rows, dims)
+    run([f"{args.examples}/embedding_speed", str(folder), "--json", str(folder / "all.json")])
+    found = {"rows": rows, "dims": dims, "metrics": json.loads((folder / "all.json").read_text()), "frame": None}
+    wholes.append(found)
+    write()
+    if with_frame:
+        run([f"{args.examples}/embedding_speed", str(folder), "--frame", "--json", str(folder / "frame.json")])
+        found["frame"] = json.loads((folder / "frame.json").read_text())[-1]
+        write()
+    print(json.dumps(found), flush=True)
 
-from importlib.metadata import version  # noqa: E402
 
-cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-packages = ", ".join(f"{name} {version(name)}" for name in (
-    "scib-metrics", "scib", "scikit-learn", "copairs", "harmonypy", "pycytominer", "scanpy", "numpy", "jax"))
-commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=root).stdout.strip()
-text = [
-    "# Embedding metrics and corrections beside their peers",
-    "",
-    f"Written by `python benchmarks/speed/embedding.py --rows {' '.join(map(str, args.rows))} --dims {args.dims} --threads "
-    f"{args.threads} --limit {args.limit}` at commit {commit} on {datetime.date.today()}.",
-    "",
-    f"{packages}, Python {platform.python_version()}; {cpu}, {args.threads} threads on both sides.{' ' + args.note if args.note else ''}",
-    "",
-    "Seconds without start, reading and imports; peak memory of the whole process in MB, interpreter and packages "
-    "included. Ours takes turns with the peer, one process each. `given` marks what neither side is timed for. The last "
-    "column is the difference of the values.",
-]
+def write():
+    """The result so far."""
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    packages = ", ".join(f"{name} {version(name)}" for name in (
+        "scib-metrics", "scib", "scikit-learn", "copairs", "harmonypy", "pycytominer", "scanpy", "numpy", "jax"))
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=root).stdout.strip()
+    text = [
+        "# Embedding metrics and corrections beside their peers",
+        "",
+        f"Written by `python benchmarks/speed/embedding.py --rows {' '.join(map(str, args.rows))} --dims {args.dims} --threads "
+        f"{args.threads} --limit {args.limit}` at commit {commit} on {datetime.date.today()}.",
+        "",
+        f"{packages}, Python {platform.python_version()}; {cpu}, {args.threads} threads on both sides.{' ' + args.note if args.note else ''}",
+        "",
+        "Seconds without start, reading and imports, but with the compilation that JAX and Numba do on a first call (about "
+        "10 s for scib-metrics); peak memory of the whole process in MB, interpreter and packages included. Ours takes turns "
+        "with the peer, one process each. `given` marks what neither side is timed for. The last column compares the values.",
+    ]
+    for rows in args.rows:
+        text += ["", f"## {rows} x {args.dims}", "", "| what | peer | ours, s | peer, s | ratio | ours, MB | peer, MB | values |",
+                 "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
+        for line in (line for line in lines if line["rows"] == rows):
+            theirs_s = line["why"] if line["theirs"] is None else cell(line["theirs"])
+            ratio = "" if line["theirs"] is None else f"{line['theirs'] / line['ours']:.1f}"
+            if line["why"].startswith(">"):
+                ratio = f"> {args.limit / line['ours']:.0f}"
+            their_mb = "" if line["theirs"] is None else cell(line["their_mb"], 0)
+            text.append(f"| {line['what']} | {line['peer']} | {cell(line['ours'])} | {theirs_s} | {ratio} | {cell(line['our_mb'], 0)} | "
+                        f"{their_mb} | {line['agreement']} |")
+    if wholes:
+        text += ["", "## All metrics in one process", "",
+                 "Every metric once, with the batch as the unit; what metrics share is counted where it is first asked for. The "
+                 "frame adds six control embeddings, all units, permutation nulls and bootstrap intervals.", "",
+                 "| rows x features | all metrics once, s | peak, MB | whole frame, s | peak, MB |", "| --- | ---: | ---: | ---: | ---: |"]
+        for found in wholes:
+            peak = max(entry["peak_bytes"] or 0 for entry in found["metrics"]) / 1e6
+            frame = found["frame"]
+            more = f"{frame['seconds']:.1f} | {(frame['peak_bytes'] or 0) / 1e6:.0f}" if frame else " | "
+            seconds = sum(entry["seconds"] for entry in found["metrics"])
+            text.append(f"| {found['rows']} x {found['dims']} | {seconds:.1f} | {peak:.0f} | {more} |")
+        text += ["", "Seconds of every metric:", "",
+                 "| metric | " + " | ".join(f"{found['rows']} x {found['dims']}" for found in wholes) + " |",
+                 "| --- |" + " ---: |" * len(wholes)]
+        for at, entry in enumerate(wholes[0]["metrics"]):
+            of = [found["metrics"][at] for found in wholes]
+            cells = [f"{entry['seconds']:.2f}" if entry["reason"] is None else "not defined" for entry in of]
+            text.append(f"| {entry['id']} | " + " | ".join(cells) + " |")
+    pathlib.Path(args.out).write_text("\n".join(text) + "\n")
+
+
 for rows in args.rows:
-    text += ["", f"## {rows} x {args.dims}", "", "| what | peer | ours, s | peer, s | ratio | ours, MB | peer, MB | values |",
-             "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
-    for line in (line for line in lines if line["rows"] == rows):
-        theirs_s = line["why"] if line["theirs"] is None else cell(line["theirs"])
-        ratio = "" if line["theirs"] is None else f"{line['theirs'] / line['ours']:.1f}"
-        if line["why"].startswith(">"):
-            ratio = f"> {args.limit / line['ours']:.0f}"
-        their_mb = "" if line["theirs"] is None else cell(line["their_mb"], 0)
-        text.append(f"| {line['what']} | {line['peer']} | {cell(line['ours'])} | {theirs_s} | {ratio} | {cell(line['our_mb'], 0)} | "
-                    f"{their_mb} | {line['agreement']} |")
-text += ["", "## All metrics in one process", "",
-         "Every metric once, with the batch as the unit; what metrics share is counted where it is first asked for. The "
-         "frame adds six control embeddings, all units, permutation nulls and bootstrap intervals.", "",
-         "| rows x features | all metrics once, s | peak, MB | whole frame, s | peak, MB |", "| --- | ---: | ---: | ---: | ---: |"]
-for rows, dims, seconds, found, *frame in wholes:
-    peak = max(entry["peak_bytes"] or 0 for entry in found) / 1e6
-    more = f"{frame[0]['seconds']:.1f} | {(frame[0]['peak_bytes'] or 0) / 1e6:.0f}" if frame else " | "
-    text.append(f"| {rows} x {dims} | {sum(entry['seconds'] for entry in found):.1f} | {peak:.0f} | {more} |")
-text += ["", "Seconds of every metric:", "", "| metric | " + " | ".join(f"{rows} x {dims}" for rows, dims, *_ in wholes) + " |",
-         "| --- |" + " ---: |" * len(wholes)]
-for at, entry in enumerate(wholes[0][3]):
-    cells = [f"{found[at]['seconds']:.2f}" if found[at]["reason"] is None else "not defined" for _, _, _, found, *_ in wholes]
-    text.append(f"| {entry['id']} | " + " | ".join(cells) + " |")
-pathlib.Path(args.out).write_text("\n".join(text) + "\n")
+    compare(rows)
+    whole(rows, args.dims, rows <= args.frame_rows)
+if args.large:
+    whole(*(int(part) for part in args.large.split("x")), False)
+shutil.rmtree(work)

@@ -90,15 +90,15 @@ fn update(points: Points<'_>, assigned: &[(f64, u32)], centre: &mut [f64]) {
 fn seeds(points: Points<'_>, k: usize, stream: &mut Stream) -> Vec<f64> {
     let (n, d) = (points.rows(), points.cols);
     let trials = 2 + (k as f64).ln() as usize;
+    let squares: Vec<f64> = points.data.par_chunks(d).with_min_len(64).map(|row| dense::dot(row, row)).collect();
     let first = stream.below(n);
     let mut centre = points.row(first).to_vec();
-    let mut least: Vec<f64> = distances(points, points.row(first));
+    let mut least: Vec<f64> = distances(points, &squares, &[first]).swap_remove(0);
     while centre.len() < k * d {
         let total: f64 = least.iter().sum();
+        let rows: Vec<usize> = (0..trials).map(|_| drawn(&least, total, stream)).collect();
         let mut best: Option<(f64, usize, Vec<f64>)> = None;
-        for _ in 0..trials {
-            let row = drawn(&least, total, stream);
-            let mut next = distances(points, points.row(row));
+        for (&row, mut next) in rows.iter().zip(distances(points, &squares, &rows)) {
             next.iter_mut().zip(&least).for_each(|(next, least)| *next = next.min(*least));
             let potential: f64 = next.iter().sum();
             if best.as_ref().is_none_or(|(lowest, _, _)| potential < *lowest) {
@@ -127,14 +127,20 @@ fn drawn(weights: &[f64], total: f64, stream: &mut Stream) -> usize {
     weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0)
 }
 
-fn distances(points: Points<'_>, to: &[f64]) -> Vec<f64> {
-    let d = points.cols;
-    points
-        .data
-        .par_chunks(d)
-        .with_min_len(64)
-        .map(|row| row.iter().zip(to).map(|(a, b)| (a - b).powi(2)).sum())
-        .collect()
+/// Squared distances of all points to some of them, `[to][n]`; what is below the rounding of the squares is zero.
+fn distances(points: Points<'_>, squares: &[f64], to: &[usize]) -> Vec<Vec<f64>> {
+    let chosen: Vec<f64> = to.iter().flat_map(|&row| points.row(row)).copied().collect();
+    let mut scores = Vec::new();
+    products(points, &chosen, &mut scores);
+    let of = |(at, &row): (usize, &usize)| {
+        let own = scores.chunks_exact(to.len()).zip(squares).map(|(scores, square)| {
+            let lengths = square + squares[row];
+            let squared = lengths - 2.0 * scores[at];
+            if squared <= 1e-13 * lengths { 0.0 } else { squared }
+        });
+        own.collect()
+    };
+    to.iter().enumerate().map(of).collect()
 }
 
 #[cfg(test)]

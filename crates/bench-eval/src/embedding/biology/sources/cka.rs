@@ -17,6 +17,7 @@
 //! Kornblith et al., ICML 2019 (arXiv:1905.00414).
 
 use bench_core::Matrix;
+use bench_geometry::pca::dense;
 use rayon::prelude::*;
 
 use super::super::support::columns::{Centroids, compound, sources};
@@ -27,8 +28,6 @@ use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part,
 
 /// Rows that are multiplied at a time.
 const ROWS: usize = 2048;
-/// Columns of a task.
-const COLUMNS: usize = 128;
 
 static BETWEEN: EmbeddingCard = card! {
     id: "cka-between-sources", title: "Linear CKA between sources",
@@ -194,16 +193,13 @@ fn squared_scatter(matrix: &Matrix, mean: &[f64]) -> f64 {
         for row in start..start + rows {
             block.extend(matrix.row(row).iter().zip(mean).map(|(&value, mean)| f64::from(value) - mean));
         }
-        scatter.par_chunks_mut(COLUMNS * d).enumerate().for_each(|(at, out)| {
-            let (first, columns) = (at * COLUMNS, out.len() / d);
-            let left: Vec<f64> =
-                block.chunks_exact(d).flat_map(|row| row[first..first + columns].iter().copied()).collect();
-            let mut product = vec![0.0; out.len()];
-            column_products(&left, &block, rows, &mut product);
-            out.iter_mut().zip(product).for_each(|(out, product)| *out += product);
-        });
+        dense::add_transposed(&block, &block, &mut scatter, (rows, d, d), true);
     }
-    scatter.iter().map(|value| value * value).sum()
+    // The upper triangle holds every pair of columns once.
+    let line = |(row, line): (usize, &[f64])| {
+        line[row] * line[row] + 2.0 * line[row + 1..].iter().map(|value| value * value).sum::<f64>()
+    };
+    scatter.chunks_exact(d).enumerate().map(line).sum()
 }
 
 impl EmbeddingMetric for ToUnit {
