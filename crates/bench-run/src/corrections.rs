@@ -8,7 +8,7 @@
 //! wherever their scores stand.
 //!
 //! Maps, origin probes and embedding metrics have no folds: there a chain is fitted to all rows. Settings that a chain
-//! leaves open are chosen in inner folds of the training rows ([`tuning`]).
+//! leaves open are chosen in inner folds of the training rows.
 //!
 //! # Where it fits
 //! After the tables are read, before anything is scored.
