@@ -107,6 +107,11 @@ fn an_unseen_laboratory_is_aligned_by_its_controls_and_open_settings_are_chosen(
     for table in ["control-curve", "correction-choices"] {
         assert!(run.join(format!("tables/{table}.csv")).is_file(), "{table}");
     }
+    for probe in record.control_curve.iter().map(|point| point.probe.as_str()) {
+        let drawn = std::fs::read_to_string(run.join(format!("figures/control-curve-{}.svg", probe.replace('_', "-"))));
+        let drawn = drawn.expect("a figure for every probe");
+        assert!(drawn.contains("control wells per plate") && drawn.contains(">\nall\n</text>"), "{probe}");
+    }
     let refused = bench()
         .args(["score", "--embeddings"])
         .arg(&table)

@@ -224,6 +224,8 @@ pub(crate) fn legend_width<'n>(names: impl Iterator<Item = &'n str>) -> f64 {
 
 /// Height of a legend line.
 pub(crate) const LEGEND_LINE: f64 = 19.0;
+/// Height of a line with a level of a map, or with a note.
+pub(crate) const LEVEL_LINE: f64 = 15.0;
 
 impl Legend {
     pub(crate) fn new(x: f64, y: f64, width: f64) -> Self {
@@ -241,7 +243,7 @@ impl Legend {
     pub(crate) fn level(&mut self, canvas: &mut Canvas<'_>, name: &str, shape: usize, colour: RGBColor) {
         canvas.marker(shape, self.x + 6.0, self.y, 3.6, colour);
         canvas.label(&fit(name, self.width - 18.0, TINY + 0.5), self.x + 16.0, self.y, TINY + 0.5, Anchor::Start);
-        self.y += 15.0;
+        self.y += LEVEL_LINE;
     }
 
     /// A dashed line.
@@ -259,7 +261,7 @@ impl Legend {
     /// A line of small grey text.
     pub(crate) fn note(&mut self, canvas: &mut Canvas<'_>, note: &str) {
         canvas.text(&cut(note, self.width, TINY), self.x, self.y, TINY, Anchor::Start, GREY);
-        self.y += 15.0;
+        self.y += LEVEL_LINE;
     }
 
     /// Free space.

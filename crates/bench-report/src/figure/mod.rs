@@ -16,6 +16,7 @@ mod batch_probes;
 pub(crate) mod canvas;
 mod confounding;
 mod confusion;
+mod control_curve;
 mod g_scores;
 mod heatmap;
 mod ladder;
@@ -57,6 +58,8 @@ pub enum Kind {
     Aggregate,
     /// Batch against biology scores.
     TradeOff,
+    /// Accuracy on unseen sources by control wells.
+    ControlCurve,
     /// Predictions by position on the plate.
     Plates,
 }
@@ -136,6 +139,7 @@ pub(crate) fn all(view: &View<'_>) -> Result<Vec<Figure>, Error> {
     figures.extend(training::figures(view)?);
     figures.extend(aggregate::figures(view)?);
     figures.extend(trade_off::figures(view)?);
+    figures.extend(control_curve::figures(view)?);
     // Ids come from slugs, which may coincide.
     for at in 1..figures.len() {
         let (before, rest) = figures.split_at_mut(at);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use bench_core::record::Interval;
 
-use super::axis::{self, Frame, HEAD, LEGEND_LINE, Legend, SMALL};
+use super::axis::{self, Frame, HEAD, LEGEND_LINE, LEVEL_LINE, Legend, SMALL};
 use super::canvas::{About, Anchor, Canvas, draw};
 use super::palette::{self, GREY, GRID, INK, PAPER};
 use super::{Figure, Kind};
@@ -78,8 +78,10 @@ fn figure(view: &View<'_>, standing: &Standing<'_>) -> Result<Option<Figure>, Er
 
     let names = models.iter().copied().chain(corrections.iter().map(String::as_str));
     let legend_width = axis::legend_width(names);
-    let lines = models.len().min(MOST_NAMES + 1) + corrections.len().min(MOST_NAMES + 1) + 6;
-    let placed = axis::place(view, 470.0, (legend_width, lines as f64 * LEGEND_LINE + 8.0), 66.0, 470.0);
+    // Names and what they are, two gaps, and the line of the front.
+    let lines = models.len().min(MOST_NAMES + 1) + corrections.len().min(MOST_NAMES + 1) + 2;
+    let legend_height = lines as f64 * LEVEL_LINE + 2.0 * 8.0 + LEGEND_LINE;
+    let placed = axis::place(view, 470.0, (legend_width, legend_height), 66.0, 470.0);
     let frame = Frame { left: 64.0, top: HEAD, width: placed.plot, height: placed.tall, low: up.0, high: up.1 };
     let across = Across { left: 64.0, width: placed.plot, low: across.0, high: across.1 };
 
@@ -211,7 +213,7 @@ fn paint_front(canvas: &mut Canvas<'_>, rows: &[(&Row<'_>, bool, (f64, f64))], a
 fn foot_note(view: &View<'_>, standing: &Standing<'_>, rows: &[(&Row<'_>, bool, (f64, f64))]) -> String {
     let mut parts = vec![format!("run {}", text::short(&view.record.run_id))];
     if standing.has_ranges {
-        parts.push("lines: all metrics at one end at once".to_owned());
+        parts.push("lines: ranges".to_owned());
     }
     if rows.iter().any(|(row, ..)| row.rank.is_none()) {
         parts.push("hollow: a guard fired".to_owned());

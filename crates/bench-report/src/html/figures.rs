@@ -10,7 +10,8 @@ use crate::{number, text};
 /// Whether a figure's inks may follow the theme: its marks have one colour each and no text
 /// stands on a coloured ground.
 fn follows_theme(kind: Kind) -> bool {
-    matches!(kind, Kind::Ladder | Kind::GScores | Kind::BatchProbes | Kind::Training | Kind::Aggregate | Kind::TradeOff)
+    use Kind::{Aggregate, BatchProbes, ControlCurve, GScores, Ladder, TradeOff, Training};
+    matches!(kind, Ladder | GScores | BatchProbes | Training | Aggregate | TradeOff | ControlCurve)
 }
 
 pub(super) fn figure(figure: &Figure) -> Value {

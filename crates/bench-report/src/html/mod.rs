@@ -180,6 +180,7 @@ fn values(
         changes => extras.changes.map(|c| changes(c, budget)),
         aggregate => of_kind(Kind::Aggregate, 1),
         trade_off => of_kind(Kind::TradeOff, 1),
+        control_curve => of_kind(Kind::ControlCurve, budget.others.max(1)),
         bare_totals => crate::standing::first(view).is_none() && !record.embedding_totals.is_empty(),
         plates => plates::section(view, drawn, budget),
         trained => trained,

@@ -6,7 +6,8 @@
 use bench_core::record::Confusion;
 
 use super::{
-    Cell, Shape, Table, batch_probes, by_position, circles, confounding, embedding, g_scores, or_missing, transfer,
+    Cell, Shape, Table, batch_probes, by_position, circles, confounding, embedding, g_scores, given, or_missing,
+    transfer,
 };
 use crate::figure::{Figure, Kind};
 use crate::view::{self, View};
@@ -25,6 +26,9 @@ pub(crate) fn behind(view: &View<'_>, figure: &Figure) -> Option<Table> {
         (Kind::Confounding, _) => confounding(view),
         (Kind::Aggregate, _) => circles(view),
         (Kind::TradeOff, _) => embedding(view).into_iter().find(|table| table.id == "embedding-totals")?,
+        (Kind::ControlCurve, (_, Some(probe))) => {
+            only(given(view).into_iter().find(|table| table.id == "control-curve")?, &[("probe", probe)])
+        }
         (Kind::Plates, _) => by_position(view),
         (Kind::Confusion, (Some(protocol), Some(probe))) => {
             let (model, split) = (model_of(view, figure)?, figure.split.as_deref()?);
