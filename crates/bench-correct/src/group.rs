@@ -119,7 +119,8 @@ pub(crate) struct PerGroup<L: Learner> {
     by: By,
     defect: Defect,
     cols: usize,
-    models: BTreeMap<String, L::Model>,
+    /// A group that cannot be learned is an error where it is used: with the defect, groups before the last are not.
+    models: BTreeMap<String, Result<L::Model, Error>>,
     notes: Vec<String>,
 }
 
@@ -137,7 +138,12 @@ impl<L: Learner> PerGroup<L> {
             groups.par_iter().map(|group| learner.learn(&taken(rows.matrix, &group.rows), &group.words())).collect();
         let mut models = BTreeMap::new();
         for (group, model) in groups.into_iter().zip(learned) {
-            models.insert(group.name, model?);
+            if defect == Defect::None
+                && let Err(error) = model
+            {
+                return Err(error);
+            }
+            models.insert(group.name, model);
         }
         let cols = rows.matrix.cols();
         let mut notes = Vec::new();
@@ -150,7 +156,7 @@ impl<L: Learner> PerGroup<L> {
     fn corrected(&self, group: &Group, matrix: &Matrix, origin: &Origin) -> Result<Matrix, Error> {
         let rows = taken(matrix, &group.rows);
         if let Some(model) = self.models.get(&group.name) {
-            return Ok(self.learner.apply(model, &rows));
+            return Ok(self.learner.apply(model.as_ref().map_err(Clone::clone)?, &rows));
         }
         let controls = group.controls(origin);
         if controls.is_empty() {

@@ -80,7 +80,6 @@ mod fast_mnn;
 mod group;
 mod harmony;
 mod int;
-mod kmeans;
 mod knee;
 mod linear;
 mod location;

@@ -92,11 +92,17 @@ impl Learner for ZcaCorr {
                 format!("the eigenvalues of {d} features over {n} rows have no knee; use `sphere` with shrinkage");
             return Err(refuse(why));
         };
-        let least = eigen[at] / self.divisor;
-        if least <= 0.0 {
-            let why = format!("the eigenvalue at the knee, the {}th of {d}, is zero; use `sphere`", at + 1);
+        // Singular values below this are rounding (as in the rank of NumPy): to divide by them would leave noise alone.
+        let rounding = (n.max(d) as f64 * f64::EPSILON).powi(2) * eigen[0];
+        if eigen[at] <= rounding {
+            let why = format!(
+                "the eigenvalue at the knee, the {}th of {d} features over {n} rows, is zero but for rounding; use more \
+                 reference rows, fewer features, or `sphere` with shrinkage",
+                at + 1
+            );
             return Err(refuse(why));
         }
+        let least = eigen[at] / self.divisor;
         let factors: Vec<f64> = eigen.iter().map(|value| 1.0 / value.max(least).sqrt()).collect();
         let mut map = turned_back(&spectrum, &factors);
         for (row, v) in map.chunks_exact_mut(d).zip(&population) {

@@ -5,12 +5,13 @@
 //! thread count: work is divided by problem size, never by the number of threads, and reduced
 //! in a fixed order.
 
-mod block;
 pub mod error;
 #[cfg(test)]
 mod golden;
+pub mod kmeans;
 pub mod neighbours;
 pub mod pca;
+pub mod product;
 pub mod trustworthiness;
 pub mod umap;
 

@@ -28,8 +28,8 @@ use bench_core::{Matrix, Seed};
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::block::inner_products;
 use crate::neighbours::Metric;
+use crate::product;
 
 /// Rows asked at most.
 pub const QUERIES: usize = 2000;
@@ -149,7 +149,7 @@ impl Prepared {
         for first in (0..n).step_by(CANDIDATES) {
             let width = CANDIDATES.min(n - first);
             products.resize(queries.len() * width, 0.0);
-            inner_products(&left, &self.values[first * d..(first + width) * d], d, &mut products);
+            product::products(&left, &self.values[first * d..(first + width) * d], d, &mut products);
             let half_square = &self.half_square[first..first + width];
             for (row, products) in products.chunks_exact(width).enumerate() {
                 let out = &mut out[row * n + first..row * n + first + width];

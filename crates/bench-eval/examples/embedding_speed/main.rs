@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The neighbour graphs, which many metrics share, are counted first and by themselves, unless metrics are named: then
-//! only those that `--graph` names. Everything else that metrics share is counted where it is first asked for; `again` is the time of a second measurement, which is what one draw of
-//! a null costs. `--frame` times the whole frame instead: controls, nulls (`--draws N`) and intervals. `--json FILE`
+//! only those that `--graph` names. Neighbours on other plates are found with the cosine graph. Everything else that metrics share
+//! is counted where it is first asked for; `again` is the time of a second measurement, which is what one draw of a null
+//! costs (`--once` leaves it out). `--frame` times the whole frame instead: controls, nulls (`--draws N`) and intervals. `--json FILE`
 //! writes what is printed. A folder holds what `benchmarks/speed/embedding.py` writes: `treated.f32`, `controls.f32`
 //! (little-endian rows) and `origin.json` (shape and codes of every row).
 
@@ -32,6 +33,7 @@ struct Arguments {
     graphs: Vec<Metric>,
     metrics: Vec<&'static dyn EmbeddingMetric>,
     frame: bool,
+    once: bool,
     draws: usize,
     json: Option<PathBuf>,
 }
@@ -57,6 +59,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         graphs: Vec::new(),
         metrics: Vec::new(),
         frame: false,
+        once: false,
         draws: 100,
         json: None,
     };
@@ -72,6 +75,7 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
             }),
             "--metric" => arguments.metrics.push(lookup(&value()?)?),
             "--frame" => arguments.frame = true,
+            "--once" => arguments.once = true,
             "--draws" => arguments.draws = value()?.parse()?,
             "--json" => arguments.json = Some(value()?.into()),
             flag if flag.starts_with("--") => return Err(format!("unknown flag `{flag}`").into()),
@@ -85,10 +89,15 @@ fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
     Ok(arguments)
 }
 
-/// Every metric by itself, once and again.
+/// Every metric by itself, once, and again unless `--once` says not to.
 fn each(input: &Input, arguments: &Arguments) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
     let space = Space::new(&input.treated, &input.controls);
     let roles = input.roles(&arguments.unit).ok_or_else(|| format!("the rows have no `{}`", arguments.unit))?;
+    // As the frame does where the robustness index is among the metrics.
+    let of_plates = |metric: &&dyn EmbeddingMetric| metric.card().card.id.starts_with("robustness-index");
+    if let Some(plates) = input.layout.plate.clone().filter(|_| arguments.metrics.iter().any(of_plates)) {
+        space.plates.get_or_init(|| plates);
+    }
     let mut found = Vec::new();
     let all = Instant::now();
     // The peak of a single measurement is that of the process.
@@ -114,8 +123,10 @@ fn each(input: &Input, arguments: &Arguments) -> Result<Vec<Value>, Box<dyn std:
         let measured = metric.measure(&space, &roles);
         let first = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let again = metric.measure(&space, &roles);
-        assert_eq!(measured.as_ref().map(|m| m.value), again.as_ref().map(|m| m.value), "{id} repeats itself");
+        if !arguments.once {
+            let again = metric.measure(&space, &roles);
+            assert_eq!(measured.as_ref().map(|m| m.value), again.as_ref().map(|m| m.value), "{id} repeats itself");
+        }
         found.push(line(id, first, start.elapsed().as_secs_f64(), measured.map(|measured| measured.value)));
     }
     println!("{} x {}: {:.1} s", input.treated.rows(), input.treated.cols(), all.elapsed().as_secs_f64());

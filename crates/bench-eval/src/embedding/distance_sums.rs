@@ -21,9 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bench_core::Matrix;
 use rayon::prelude::*;
 
-use super::biology::support::product::products;
-use super::biology::support::profiles::{dot, points, squared_distance};
+use super::biology::support::profiles::{dot, points};
 use super::tournament::rounds;
+use bench_geometry::product::{products, squared_distance};
 
 /// Rows of a block.
 const BLOCK: usize = 256;

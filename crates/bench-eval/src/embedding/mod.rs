@@ -200,6 +200,15 @@ pub trait EmbeddingMetric: Send + Sync {
     /// The reason why it is not defined for these rows.
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String>;
 
+    /// The value alone, the same bits as [`Self::measure`]'s: all that is kept of the draws of a null. Metrics whose parts
+    /// take longer than their value leave them out.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    fn value(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<f64, String> {
+        self.measure(space, roles).map(|measured| measured.value)
+    }
+
     /// For a guard: why this value makes other scores of the embedding doubtful; `None` if it does not. The threshold
     /// stands in the card.
     fn fires(&self, _measured: &Measured) -> Option<String> {

@@ -9,7 +9,7 @@
 //! sums is zero, so that equal rows are at distance zero.
 
 use bench_core::Matrix;
-use gemm::{Parallelism, gemm};
+use bench_geometry::product::products;
 use rayon::prelude::*;
 
 /// Rows per tile.
@@ -78,44 +78,6 @@ impl Pairs {
                 *value = if squared <= NOISE * lengths || other == row { 0.0 } else { squared };
             }
         }
-    }
-}
-
-/// All inner products between the rows of two blocks, on the calling thread alone.
-///
-/// # Shapes
-/// `left` `[m, cols]`, `right` `[n, cols]`, `out` `[m, n]`.
-pub(super) fn products(left: &[f64], right: &[f64], cols: usize, out: &mut [f64]) {
-    if cols == 0 || out.is_empty() {
-        out.fill(0.0);
-        return;
-    }
-    let (m, n) = (left.len() / cols, right.len() / cols);
-    assert!(left.len() == m * cols && right.len() == n * cols && out.len() == m * n, "blocks of whole rows");
-    // SAFETY: the assertion gives every pointer the extent that the strides address, and `out` is borrowed mutably,
-    // so it overlaps neither input.
-    unsafe {
-        gemm(
-            m,
-            n,
-            cols,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            left.as_ptr(),
-            1,
-            cols as isize,
-            right.as_ptr(),
-            cols as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Space<'a> {
     pub controls: &'a Matrix,
     /// Neighbours at which the robustness index is read, if it was chosen for several models together.
     pub robustness_k: OnceLock<usize>,
+    /// Plates of the treated rows, if neighbours on other plates will be asked for: they are then found in the pass that
+    /// finds the cosine graph.
+    pub plates: OnceLock<Factor>,
     unit_rows: OnceLock<Matrix>,
     unit_controls: OnceLock<Matrix>,
     cosine: OnceLock<Result<Graph, String>>,
@@ -40,6 +43,7 @@ impl<'a> Space<'a> {
             treated,
             controls,
             robustness_k: OnceLock::new(),
+            plates: OnceLock::new(),
             unit_rows: OnceLock::new(),
             unit_controls: OnceLock::new(),
             cosine: OnceLock::new(),
@@ -87,7 +91,14 @@ impl<'a> Space<'a> {
             Metric::Euclidean => &self.euclidean,
         };
         let k = NEIGHBOURS.min(self.treated.rows().saturating_sub(1));
-        shared(cell, || neighbours::graph(self.treated, k, metric, &|_, _| ()).map_err(|error| error.to_string()))
+        shared(cell, || match self.plates.get() {
+            Some(plate) if metric == Metric::Cosine && self.foreign.get().is_none() => {
+                let (graph, foreign) = Foreign::with_graph(self.treated, plate, k);
+                self.foreign.get_or_init(|| foreign);
+                graph
+            }
+            _ => neighbours::graph(self.treated, k, metric, &|_, _| ()).map_err(|error| error.to_string()),
+        })
     }
 
     /// Probabilities of neighbours for one dialect of LISI.
@@ -109,6 +120,10 @@ impl<'a> Space<'a> {
 
     /// Neighbours of every row on other plates. The plates are those first asked for: permutations do not move them.
     pub(super) fn foreign(&self, plate: &Factor) -> Result<&Foreign, String> {
+        if self.cosine.get().is_none() && self.plates.get() == Some(plate) {
+            // A graph that fails leaves a reason in its place, and the same one in that of the lists.
+            let _graph = self.graph(Metric::Cosine);
+        }
         shared(&self.foreign, || Foreign::new(self.treated, plate))
     }
 

@@ -20,8 +20,8 @@
 //! # Conventions
 //! - Classes without training rows have probability zero. A training set of one class predicts
 //!   that class with certainty. A fold without training rows is handed on as a reason.
-//! - The decision is the most probable class; classes within a relative 1e-9 of it share the
-//!   decision equally and count as a tied vote.
+//! - The decision is the most probable class; classes within a relative 1e-9 of it (or 1e-9 of
+//!   the spread of the logits where that is below one) share the decision equally and count as a tied vote.
 //! - A fit has converged when the optimiser, in double precision, predicts for its next step a
 //!   decrease below `tolerance` times the objective (a hundredth of that on small tables).
 //!

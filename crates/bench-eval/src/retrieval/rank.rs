@@ -14,7 +14,7 @@
 //! Candidates of another compound of the query's duplicate group are left out of the ranking: they are
 //! neither right nor wrong.
 
-use gemm::{Parallelism, gemm};
+use bench_geometry::product;
 use rayon::prelude::*;
 
 use super::similarity::{Coefficients, Side, bound};
@@ -109,7 +109,7 @@ impl Task<'_> {
         for (block, candidates) in candidates.chunks(CANDIDATES).enumerate() {
             let ranked = self.gather(self.ranked, candidates);
             let products = &mut products[..queries.len() * candidates.len()];
-            inner_products(&asking, &ranked, self.dims, products);
+            product::products(&asking, &ranked, self.dims, products);
             let of_candidate: Vec<Coefficients> = candidates
                 .iter()
                 .map(|candidate| self.ranked.coefficients(candidate.at as usize, self.similarity, false))
@@ -284,36 +284,5 @@ impl Counter {
                 level
             })
             .collect()
-    }
-}
-
-/// Inner products of rows, `[m, dims]` by `[n, dims]` to `[m, n]`, on the calling thread.
-fn inner_products(left: &[f32], right: &[f32], dims: usize, out: &mut [f32]) {
-    let (m, n) = (left.len() / dims, right.len() / dims);
-    assert!(left.len() == m * dims && right.len() == n * dims && out.len() == m * n, "blocks of whole rows");
-    // SAFETY: the assertion gives every pointer the extent that the strides address, and `out` is borrowed
-    // mutably, so it overlaps neither input.
-    unsafe {
-        gemm(
-            m,
-            n,
-            dims,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            false,
-            left.as_ptr(),
-            1,
-            dims as isize,
-            right.as_ptr(),
-            dims as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }

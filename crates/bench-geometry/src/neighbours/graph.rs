@@ -57,42 +57,72 @@ impl Graph {
 pub fn graph(matrix: &Matrix, k: usize, metric: Metric, tick: &(dyn Fn(usize, usize) + Sync)) -> Result<Graph, Error> {
     let n = matrix.rows();
     if k == 0 {
-        return Err(Error::Setting { key: "k", value: k.to_string(), why: "at least one neighbour".to_owned() });
+        return Err(no_neighbours());
     }
     let space = Space::new(matrix, metric)?;
-    if n <= k {
-        return Err(Error::TooFewRows { what: "a neighbour graph", rows: n, needed: k + 1 });
-    }
-    let (mut index, mut distance) = (vec![0; n * k], vec![0.0; n * k]);
+    let mut graph = Filling::new(n, k, metric)?;
     let class = vec![0; n];
-    // One neighbour more than asked for, because every row finds itself.
     pass(
         &space,
-        &Everyone,
+        // One neighbour more than asked for, because every row finds itself.
+        &Everyone { k: k + 1 },
         &class,
-        k + 1,
         &|_, _, found| found.rows.clone(),
-        &mut |point, _, rows| {
-            for &row in space.members(point) {
-                let others = rows.iter().filter(|&&(_, other)| other != row).take(k);
-                let at = row as usize * k;
-                let places = index[at..at + k].iter_mut().zip(&mut distance[at..at + k]);
-                for ((index, distance), &(ordering, other)) in places.zip(others) {
-                    *index = other;
-                    *distance = match metric {
-                        Metric::Cosine => ordering,
-                        Metric::Euclidean => ordering.sqrt(),
-                    } as f32;
-                }
-            }
-        },
+        &mut |point, _, rows| graph.fill(space.members(point), &rows),
         tick,
     );
-    Ok(Graph { n, k, index, distance })
+    Ok(graph.finish())
+}
+
+fn no_neighbours() -> Error {
+    Error::Setting { key: "k", value: "0".to_owned(), why: "at least one neighbour".to_owned() }
+}
+
+/// A graph while its lists come in.
+pub(super) struct Filling {
+    graph: Graph,
+    metric: Metric,
+}
+
+impl Filling {
+    /// # Errors
+    /// If there are no `k` other rows, or none are asked for.
+    pub(super) fn new(n: usize, k: usize, metric: Metric) -> Result<Self, Error> {
+        if k == 0 {
+            return Err(no_neighbours());
+        }
+        if n <= k {
+            return Err(Error::TooFewRows { what: "a neighbour graph", rows: n, needed: k + 1 });
+        }
+        Ok(Self { graph: Graph { n, k, index: vec![0; n * k], distance: vec![0.0; n * k] }, metric })
+    }
+
+    /// Takes the `k + 1` nearest rows, by (distance, row), of rows that are the same point.
+    pub(super) fn fill(&mut self, members: &[u32], nearest: &[(f64, u32)]) {
+        let k = self.graph.k;
+        for &row in members {
+            let others = nearest.iter().filter(|&&(_, other)| other != row).take(k);
+            let at = row as usize * k;
+            let places = self.graph.index[at..at + k].iter_mut().zip(&mut self.graph.distance[at..at + k]);
+            for ((index, distance), &(ordering, other)) in places.zip(others) {
+                *index = other;
+                *distance = match self.metric {
+                    Metric::Cosine => ordering,
+                    Metric::Euclidean => ordering.sqrt(),
+                } as f32;
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Graph {
+        self.graph
+    }
 }
 
 /// One fold in which every row is candidate and query.
-struct Everyone;
+struct Everyone {
+    k: usize,
+}
 
 impl Membership for Everyone {
     fn folds(&self) -> usize {
@@ -105,5 +135,9 @@ impl Membership for Everyone {
 
     fn tests(&self, _: usize, _: usize) -> bool {
         true
+    }
+
+    fn k(&self, _: usize) -> usize {
+        self.k
     }
 }

@@ -12,6 +12,8 @@ pub(super) trait Membership: Sync {
     fn trains(&self, fold: usize, row: usize) -> bool;
     /// Whether a row is a query in a fold.
     fn tests(&self, fold: usize, row: usize) -> bool;
+    /// Neighbours wanted in a fold.
+    fn k(&self, fold: usize) -> usize;
 }
 
 /// One bit per fold and point: whether any row of the point has the role.

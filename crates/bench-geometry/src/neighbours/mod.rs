@@ -2,7 +2,8 @@
 //!
 //! # What it computes
 //! [`graph`]: the k nearest other rows of every row. [`sweep`]: the k nearest training rows of
-//! every test row, for many folds at once.
+//! every test row, for many folds at once. [`graph_and_apart`]: the graph, and the nearest rows of
+//! other groups, in one pass.
 //!
 //! # Formula
 //! Cosine distance 1 - a·b / (|a||b|); a zero vector has cosine similarity 0 to everything, so
@@ -29,6 +30,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod apart;
 mod graph;
 mod mask;
 mod nearest;
@@ -40,6 +42,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use apart::{Apart, graph_and_apart};
 pub use graph::{Graph, graph};
 pub use space::{round_cosine, round_square};
 pub use sweep::{Ballot, Part, Question, Swept, sweep};

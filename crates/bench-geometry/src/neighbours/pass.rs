@@ -22,7 +22,7 @@ use super::nearest::Found;
 use super::pool::Pools;
 use super::shortlist::{Context, Shortlists, bytes_per_slot};
 use super::space::Space;
-use crate::block::inner_products;
+use crate::product::products;
 
 /// Points per block: a tile of products (590 kB) stays in a second-level cache of a megabyte.
 /// Tests take small blocks and groups, so that small tables have many of both.
@@ -39,14 +39,15 @@ pub(super) fn pass<R: Send>(
     space: &Space<'_>,
     membership: &impl Membership,
     class: &[u32],
-    k: usize,
     result: &(dyn Fn(usize, usize, &Found) -> R + Sync),
     deliver: &mut dyn FnMut(usize, usize, R),
     tick: &(dyn Fn(usize, usize) + Sync),
 ) {
     let masks = Masks::new(space, membership);
+    let k_of_fold: Vec<usize> = (0..membership.folds()).map(|fold| membership.k(fold)).collect();
+    let k = k_of_fold.iter().copied().max().unwrap_or(1);
     let pools = Pools::new(space, membership, class, k);
-    let context = Context { space, masks: &masks, pools: &pools, k };
+    let context = Context { space, masks: &masks, pools: &pools, k, k_of_fold: &k_of_fold };
     let blocks: Vec<Block> = (0..space.points().div_ceil(BLOCK))
         .map(|block| {
             let (from, to) = (block * BLOCK, ((block + 1) * BLOCK).min(space.points()));
@@ -153,7 +154,7 @@ impl Tile {
         let space = context.space;
         self.products.resize((rows.to - rows.from) * (cols.to - cols.from), 0.0);
         let (left, right) = (space.prepared(rows.from, rows.to), space.prepared(cols.from, cols.to));
-        inner_products(left, right, space.cols(), &mut self.products);
+        products(left, right, space.cols(), &mut self.products);
         self.error.clear();
         self.error.extend(space.norm[cols.from..cols.to].iter().map(|norm| norm * space.product_error));
     }

@@ -17,7 +17,10 @@ pub(super) struct Context<'a> {
     pub(super) space: &'a Space<'a>,
     pub(super) masks: &'a Masks,
     pub(super) pools: &'a Pools<'a>,
+    /// The most neighbours wanted in a fold: the length of shortlists.
     pub(super) k: usize,
+    /// Neighbours wanted in each fold.
+    pub(super) k_of_fold: &'a [usize],
 }
 
 impl Context<'_> {
@@ -147,7 +150,7 @@ impl Shortlists {
         let fold = self.fold[slot] as usize;
         let distance = context.space.ordering_distance(query, candidate as usize);
         if let Some(exact) = &mut self.exact[slot] {
-            exact.offer(context.k, distance, candidate, &|point| context.pools.pool(fold, point));
+            exact.offer(context.k_of_fold[fold], distance, candidate, &|point| context.pools.pool(fold, point));
             if exact.boundary() < f64::INFINITY {
                 self.bar[slot] = self.bar[slot].max(context.space.score_at(query, exact.boundary()));
             }
@@ -169,9 +172,10 @@ impl Shortlists {
             known.clear();
             for slot in self.slots(query) {
                 let fold = self.fold[slot] as usize;
+                let k = context.k_of_fold[fold];
                 let pool = |point: u32| -> Pool { context.pools.pool(fold, point) };
                 let found = match &self.exact[slot] {
-                    Some(exact) => exact.finish(context.k, &pool),
+                    Some(exact) => exact.finish(k, &pool),
                     None => {
                         let mut nearest = Nearest::new();
                         let from = slot * self.capacity;
@@ -180,10 +184,10 @@ impl Shortlists {
                                 let distance = *known
                                     .entry(candidate)
                                     .or_insert_with(|| context.space.ordering_distance(point, candidate as usize));
-                                nearest.offer(context.k, distance, candidate, &pool);
+                                nearest.offer(k, distance, candidate, &pool);
                             }
                         }
-                        nearest.finish(context.k, &pool)
+                        nearest.finish(k, &pool)
                     }
                 };
                 results.push((point as u32, fold as u32, result(point, fold, &found)));

@@ -124,7 +124,6 @@ pub fn sweep<P: Fn(usize, usize) -> Part + Sync>(
         &space,
         question,
         class,
-        k,
         &|_, fold, found| {
             let rows: Vec<u32> = found.rows.iter().map(|entry| entry.1).collect();
             if rows.is_empty() {
@@ -158,6 +157,10 @@ impl<P: Fn(usize, usize) -> Part + Sync> Membership for Question<'_, P> {
 
     fn tests(&self, fold: usize, row: usize) -> bool {
         (self.part)(fold, row) == Part::Test
+    }
+
+    fn k(&self, _: usize) -> usize {
+        self.k
     }
 }
 

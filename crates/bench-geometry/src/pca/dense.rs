@@ -8,6 +8,8 @@ use faer::{MatRef, Side};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+pub use crate::product::dot;
+
 /// Output rows per task.
 const ROWS: usize = 64;
 
@@ -181,20 +183,6 @@ pub fn complete(v: &mut [f64], d: usize) {
             *to = from / length;
         }
     }
-}
-
-/// Inner product, in eight interleaved sums of a fixed order.
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a_head, a_tail) = a.as_chunks::<8>();
-    let (b_head, b_tail) = b.as_chunks::<8>();
-    for (a, b) in a_head.iter().zip(b_head) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let tail: f64 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f64>() + tail
 }
 
 fn norm(a: &[f64]) -> f64 {

@@ -27,11 +27,11 @@
 //! Székely and Rizzo 2013; Gretton et al. 2012; Bonneel et al. 2015; Dowson and Landau 1982.
 
 use bench_core::{Card, Seed};
+use bench_geometry::product::products;
 use faer::Mat;
 
 use super::shared::ControlSample;
 use super::unit_pairs::{Units, mean_over_pairs};
-use crate::embedding::pairs::products;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Roles, Side, Space};
 
 /// Directions of the sliced distance.

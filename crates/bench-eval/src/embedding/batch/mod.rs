@@ -31,6 +31,8 @@ mod unit_pairs;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
+mod performance_drop_tests;
+#[cfg(test)]
 mod property_tests;
 
 /// Metrics of this side that are measured only where they are named: peers' dialects that repeat another metric on other

@@ -38,7 +38,7 @@ use crate::probe::{Probe as _, ProbeInput};
 use crate::{Fold, Role};
 
 /// Correlations of label and unit among the training rows.
-const LEVELS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+pub(super) const LEVELS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
 /// Repeats.
 const REPEATS: usize = 20;
 /// Pairs of labels and units at most.
@@ -57,7 +57,7 @@ const fn card(id: &'static str, title: &'static str, what: &'static str, formula
             formula,
             better: "higher",
             range: "-1 to about 0",
-            limits: "A sample of pairs; accuracies at chance cannot fall. A constant embedding has 0 and is flagged by the guards.",
+            limits: "A sample of pairs; accuracies at chance cannot fall. Constant embedding: 0, and flagged by the guards.",
             reference: "PathoROB (Koemen et al. 2025)",
         },
         side: Side::Batch,
@@ -247,9 +247,9 @@ impl Drops {
     }
 }
 
-/// Draws the trials of one pair and scores them. `cells` are label a in units u and v, then label b; `outside` the rows
-/// of both labels in other units.
-fn design(cells: [&[u32]; 4], outside: &[Vec<u32>; 2], matrix: &Matrix, seed: Seed) -> Result<Designed, String> {
+/// Draws the trials of one pair, [`LEVELS`] of every repeat, and says how many rows of every cell are tested. `cells` are
+/// label a in units u and v, then label b; `outside` the rows of both labels in other units.
+pub(super) fn draw(cells: [&[u32]; 4], outside: &[Vec<u32>; 2], seed: Seed) -> (usize, Vec<Trial>) {
     let most = cells.iter().map(|cell| cell.len()).min().unwrap_or_default().min(CELL.1);
     let tested = most / 3;
     let kept = most - tested;
@@ -298,6 +298,12 @@ fn design(cells: [&[u32]; 4], outside: &[Vec<u32>; 2], matrix: &Matrix, seed: Se
             });
         }
     }
+    (tested, trials)
+}
+
+/// Draws the trials of one pair and scores them.
+fn design(cells: [&[u32]; 4], outside: &[Vec<u32>; 2], matrix: &Matrix, seed: Seed) -> Result<Designed, String> {
+    let (tested, mut trials) = draw(cells, outside, seed);
     // Only the rows of the pair are handed to the classifier.
     let rows: Vec<u32> = cells.iter().copied().flatten().chain(outside.iter().flatten()).copied().collect();
     let mut place = std::collections::HashMap::with_capacity(rows.len());

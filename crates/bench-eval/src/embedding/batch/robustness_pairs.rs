@@ -34,7 +34,7 @@ pub static CARD: EmbeddingCard = EmbeddingCard {
     card: Card {
         id: "robustness-index-pairs",
         title: "Robustness index over pairs",
-        what: "The robustness index of two labels in two units with equally many rows of each, averaged over such pairs. Constant embedding: 0.5 where plates are even.",
+        what: "The robustness index of two labels in two units with equally many rows of each, averaged over such pairs. Constant embedding: m / (2m - 1) with m plates in every unit, because the own plate is left out.",
         formula: "mean over pairs of sum SO / (sum SO + sum OS), k nearest rows of the pair on other plates (cosine)",
         better: "higher",
         range: "0 to 1",

@@ -1,15 +1,16 @@
 //! What several metrics of this side share: principal components, neighbours within a label, neighbours on other
 //! plates, thinned controls. All of it depends on features and layout, not on what a permutation changes.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bench_core::{Factor, Layout, Matrix, Seed};
-use bench_geometry::neighbours::{self, Metric, Part, Question, round_cosine};
+use bench_geometry::neighbours::{self, Apart, Graph, Metric, Part, Question, round_cosine};
 use bench_geometry::pca::{Method, Pca};
+use bench_geometry::product::products;
 use rayon::prelude::*;
 
 use super::lisi::{self, PERPLEXITY};
-use crate::embedding::pairs::{Pairs, products};
+use crate::embedding::pairs::Pairs;
 
 /// Components that scib regresses.
 const COMPONENTS: usize = 50;
@@ -140,6 +141,24 @@ pub(in crate::embedding) struct Foreign {
     lists: Vec<List>,
 }
 
+/// Lists in the order in which they are found; what a row sees does not depend on it.
+#[derive(Default)]
+struct Lists(Mutex<Vec<List>>);
+
+impl Lists {
+    /// Adds one, and returns its place.
+    fn keep(&self, ballot: &neighbours::Ballot<'_>) -> u32 {
+        let list = List {
+            rows: ballot.rows[..ballot.certain].to_vec(),
+            run: Vec::new(),
+            tied: ballot.tied.iter().map(|&(row, _)| row).collect(),
+        };
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.push(list);
+        (lists.len() - 1) as u32
+    }
+}
+
 /// Neighbours of one point.
 struct List {
     /// Neighbours that are certain, nearest first.
@@ -162,35 +181,44 @@ impl Foreign {
             k: ON_OTHER_PLATES,
             metric: Metric::Cosine,
         };
-        // Lists are kept in the order in which they are found; what a row sees does not depend on it.
-        let kept: Mutex<Vec<List>> = Mutex::new(Vec::new());
-        let keep = |ballot: &neighbours::Ballot<'_>| {
-            let list = List {
-                rows: ballot.rows[..ballot.certain].to_vec(),
-                run: Vec::new(),
-                tied: ballot.tied.iter().map(|&(row, _)| row).collect(),
-            };
-            let mut lists = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            lists.push(list);
-            (lists.len() - 1) as u32
-        };
-        let folds = neighbours::sweep(&question, &keep, &|_, _| ()).map_err(|error| error.to_string())?;
-        let mut lists = kept.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lists = Lists::default();
+        let folds = neighbours::sweep(&question, &|ballot| lists.keep(ballot), &|_, _| ())
+            .map_err(|error| error.to_string())?;
         let mut list_of_row = vec![u32::MAX; n];
         for (fold, members) in folds.iter().zip(plate.members()) {
             for (&row, &list) in members.iter().zip(&fold.kept) {
                 list_of_row[row as usize] = list;
             }
         }
-        if list_of_row.contains(&u32::MAX) {
-            return Err("some rows have no row on another plate".to_owned());
+        Self::finish(matrix, list_of_row, lists)
+    }
+
+    /// The same, and the graph of the `k` nearest rows, in one pass over all pairs.
+    pub(in crate::embedding) fn with_graph(
+        matrix: &Matrix,
+        plate: &Factor,
+        k: usize,
+    ) -> (Result<Graph, String>, Result<Self, String>) {
+        let (group, groups) = (&plate.codes, plate.level_count());
+        let question = Apart { matrix, metric: Metric::Cosine, k, group, groups, k_apart: ON_OTHER_PLATES };
+        let lists = Lists::default();
+        match neighbours::graph_and_apart(&question, &|ballot| lists.keep(ballot), &|_, _| ()) {
+            Ok((graph, list_of_row)) => (Ok(graph), Self::finish(matrix, list_of_row, lists)),
+            Err(error) => (Err(error.to_string()), Err(error.to_string())),
         }
-        for (row, &list) in list_of_row.iter().enumerate() {
-            let list = &mut lists[list as usize];
-            if list.run.is_empty() {
-                list.run = runs(matrix, row, &list.rows);
+    }
+
+    fn finish(matrix: &Matrix, list_of_row: Vec<u32>, lists: Lists) -> Result<Self, String> {
+        let mut lists = lists.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut first = vec![u32::MAX; lists.len()];
+        for (row, &list) in list_of_row.iter().enumerate().rev() {
+            if list == u32::MAX {
+                return Err("some rows have no row on another plate".to_owned());
             }
+            first[list as usize] = row as u32;
         }
+        // Every list is that of a row.
+        lists.par_iter_mut().zip(first).for_each(|(list, row)| list.run = runs(matrix, row as usize, &list.rows));
         Ok(Self { list_of_row, lists })
     }
 
@@ -337,5 +365,43 @@ impl ControlSample {
             places[unit.code(row as usize)].push(place);
         }
         places.into_iter().enumerate().filter(|(_, places)| places.len() >= least).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedding::Space;
+
+    #[test]
+    fn neighbours_on_other_plates_are_the_same_with_the_graph_and_by_themselves() {
+        // More rows than neighbours, and fewer; equal distances and repeated rows.
+        for n in [260_usize, 40] {
+            let d = 3;
+            let mut stream = Seed(n as u64).stream();
+            let mut values: Vec<f32> = (0..n * d).map(|_| (stream.normal() * 1.5).round() as f32).collect();
+            values.copy_within(0..d, 5 * d);
+            values.copy_within(0..d, 7 * d);
+            let (matrix, none) = (Matrix::new(n, d, values), Matrix::zeros(0, d));
+            let codes = (0..n as u32).map(|row| row * 5 % 7 % 3).collect();
+            let plate = Factor { levels: ["a", "b", "c"].map(str::to_owned).to_vec(), codes };
+            let expected = Foreign::new(&matrix, &plate).unwrap();
+            for graph_first in [true, false] {
+                let space = Space::new(&matrix, &none);
+                space.plates.set(plate.clone()).unwrap();
+                if graph_first {
+                    space.graph(Metric::Cosine).unwrap();
+                }
+                let found = space.foreign(&plate).unwrap();
+                for row in 0..n {
+                    let list = |of: &Foreign| {
+                        let list = &of.lists[of.list_of_row[row] as usize];
+                        (list.rows.clone(), list.run.clone(), list.tied.clone())
+                    };
+                    assert_eq!(list(found), list(&expected));
+                }
+                assert_eq!(space.graph(Metric::Cosine), Space::new(&matrix, &none).graph(Metric::Cosine));
+            }
+        }
     }
 }

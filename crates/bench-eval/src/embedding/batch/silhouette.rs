@@ -15,9 +15,9 @@ use bench_core::Factor;
 use rayon::prelude::*;
 
 use super::shared::{at_least_two, level_sums};
-use crate::embedding::biology::support::product::{dot, products};
 use crate::embedding::distance_sums::distance_sums;
 use crate::embedding::{MeanOver, Measured, Roles, Space, summary};
+use bench_geometry::product::{dot, products};
 
 /// Rows of a task.
 const ROWS: usize = 128;

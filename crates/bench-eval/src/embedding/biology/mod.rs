@@ -46,6 +46,8 @@ macro_rules! card {
 }
 
 pub mod label;
+#[cfg(test)]
+mod magnitude_tests;
 pub mod map;
 pub mod replicates;
 pub mod sources;

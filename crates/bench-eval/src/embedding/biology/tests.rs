@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use bench_core::{Factor, Layout, Matrix, Seed};
 use serde_json::Value;
 
+use super::label::agreement;
 use super::label::leiden::modularity;
-use super::label::{agreement, kmeans};
 use super::map::presets::{self, PEER_NULL};
 use super::map::{MapTable, fdr, run};
 use super::sources::known_relationships::{TAIL, known_relationships};
@@ -17,6 +17,7 @@ use super::*;
 use crate::embedding::batch::shortest_paths::Fuzzy;
 use crate::embedding::summary::Summary;
 use crate::embedding::{Measured, Roles, Space};
+use bench_geometry::kmeans;
 
 /// A table of treated and control rows.
 #[derive(Clone, Debug)]
@@ -324,7 +325,11 @@ fn replicate_metrics_are_those_of_the_peers() {
         same_parts(&name, &input.measure("perturbation-consistency").unwrap(), &values["consistency"], 1e-6);
         match input.measure("perturbation-magnitude") {
             Ok(found) => same_parts(&name, &found, &values["magnitude"], 1e-6),
-            Err(_) => assert!(values["magnitude"].as_object().unwrap().is_empty(), "{name}"),
+            // More wells than half the controls; these inputs are measured with others in `magnitude_tests`.
+            Err(why) => {
+                assert!(values["magnitude"].as_object().unwrap().is_empty(), "{name}");
+                assert!(why.contains("fewer than half as many"), "{name}: {why}");
+            }
         }
     }
 }

@@ -124,7 +124,7 @@ impl Jackknife {
                         layout: &rest.layout,
                         controls: &rest.control_layout,
                     };
-                    metric.measure(&part, &roles).map(|measured| measured.value)
+                    metric.value(&part, &roles)
                 };
                 let each = wanted.iter();
                 each.map(|&(metric, unit, _)| {

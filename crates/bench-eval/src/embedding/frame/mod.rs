@@ -26,6 +26,8 @@ mod settings;
 #[cfg(test)]
 mod interval_tests;
 #[cfg(test)]
+mod preset_chain_tests;
+#[cfg(test)]
 mod preset_tests;
 #[cfg(test)]
 mod tests;
@@ -93,6 +95,13 @@ pub fn measure(
         settings.units.iter().filter_map(|name| rows.layout.unit(name).map(|factor| (*name, factor))).collect();
     let made = controls::make(rows, &units, settings.seed);
     let spaces: Vec<Space<'_>> = subjects.iter().map(|subject| Space::new(subject.treated, subject.controls)).collect();
+    let plates = plates_asked_for(rows, settings);
+    let expect = |space: &Space<'_>| {
+        if let Some(plates) = plates {
+            space.plates.get_or_init(|| plates.clone());
+        }
+    };
+    spaces.iter().for_each(expect);
     let k = shared_k(&spaces, rows, &units, settings);
     let share = |space: &Space<'_>| {
         if let Some(k) = k {
@@ -106,6 +115,7 @@ pub fn measure(
         .iter()
         .map(|made| {
             let space = Space::new(&made.treated, &made.controls);
+            expect(&space);
             share(&space);
             score::anchor_values(made, &space, &tables)
         })
@@ -125,6 +135,17 @@ pub fn measure(
     scores
 }
 
+/// Metrics that ask for neighbours on other plates.
+fn of_other_plates() -> [&'static str; 3] {
+    [robustness::PLATE_CARD.card.id, robustness::EARLIER_CARD.card.id, robustness_pairs::CARD.card.id]
+}
+
+/// The plates, if a metric asks for neighbours on other ones.
+fn plates_asked_for<'a>(rows: &Rows<'a>, settings: &Settings<'_>) -> Option<&'a Factor> {
+    let asked = settings.metrics.iter().any(|metric| of_other_plates().contains(&metric.card().card.id));
+    rows.layout.plate.as_ref().filter(|_| asked)
+}
+
 /// Neighbours of the robustness index: the median over the subjects of the best label vote.
 fn shared_k(
     spaces: &[Space<'_>],
@@ -133,7 +154,7 @@ fn shared_k(
     settings: &Settings<'_>,
 ) -> Option<usize> {
     // Any form and unit in which it is defined: the vote asks for neither.
-    let plate = [robustness::PLATE_CARD.card.id, robustness::EARLIER_CARD.card.id, robustness_pairs::CARD.card.id];
+    let plate = of_other_plates();
     let well = [robustness::WELL_CARD.card.id];
     let forms = [(RobustnessIndex::Plate, plate.as_slice()), (RobustnessIndex::Well, well.as_slice())];
     let asked = |ids: &[&str]| settings.metrics.iter().any(|metric| ids.contains(&metric.card().card.id));

@@ -301,31 +301,27 @@ fn permuted(
     seed: Seed,
 ) -> Option<Vec<Drawn>> {
     let plate = roles.layout.plate.as_ref();
-    let keep = |measured: Measured| Drawn {
-        value: measured.value,
-        parts: if metric.on_controls() { measured.parts } else { Vec::new() },
-    };
+    let value = |roles: &Roles<'_>| Some(Drawn { value: metric.value(space, roles).ok()?, parts: Vec::new() });
     if metric.on_controls() {
         let unit = roles.controls.unit(roles.unit_name)?;
         let exchange = Exchange::new(unit, &[], roles.controls)?;
         return Some(drawn(draws, |index| {
             let controls = with_unit(roles.controls, roles.unit_name, exchange.draw(unit, seed, index));
-            metric.measure(space, &Roles { controls: &controls, ..*roles }).ok().map(keep)
+            let measured = metric.measure(space, &Roles { controls: &controls, ..*roles }).ok()?;
+            Some(Drawn { value: measured.value, parts: measured.parts })
         }));
     }
     if metric.per_unit() {
         let within_plates = plate.filter(|plate| varies_within(roles.unit, plate));
         let within: Vec<&Factor> = [Some(roles.label), within_plates].into_iter().flatten().collect();
         let exchange = Exchange::new(roles.unit, &within, roles.layout)?;
-        return Some(drawn(draws, |index| {
-            metric.measure(space, &Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles }).ok().map(keep)
-        }));
+        return Some(drawn(draws, |index| value(&Roles { unit: &exchange.draw(roles.unit, seed, index), ..*roles })));
     }
     if metric.about_compounds() {
         let compounds = Compounds::new(roles)?;
         return Some(drawn(draws, |index| {
             let (layout, label) = compounds.draw(roles, seed, index);
-            metric.measure(space, &Roles { label: &label, layout: &layout, ..*roles }).ok().map(keep)
+            value(&Roles { label: &label, layout: &layout, ..*roles })
         }));
     }
     let exchange = if metric.labels_compounds() {
@@ -334,9 +330,7 @@ fn permuted(
     } else {
         Exchange::new(roles.label, &plate.into_iter().collect::<Vec<_>>(), roles.layout)?
     };
-    Some(drawn(draws, |index| {
-        metric.measure(space, &Roles { label: &exchange.draw(roles.label, seed, index), ..*roles }).ok().map(keep)
-    }))
+    Some(drawn(draws, |index| value(&Roles { label: &exchange.draw(roles.label, seed, index), ..*roles })))
 }
 
 /// Draws side by side, in order of their numbers. What the space shares was made by the first measurement, so that no draw

@@ -27,8 +27,8 @@ use bench_core::number::quantile_sorted;
 use bench_core::{Card, Factor, Seed};
 use rayon::prelude::*;
 
-use crate::embedding::biology::support::product::dot;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Side, Space};
+use bench_geometry::product::dot;
 
 /// Draws of the null for every number of plates.
 const DRAWS: usize = 1000;

@@ -2,7 +2,7 @@
 //!
 //! # What
 //! Logits and softmax in double precision. The decision is the most probable class; classes
-//! whose probability is within [`TIE`] of the largest, relative to it, share the decision
+//! whose probability is within [`tie`] of the largest, relative to it, share the decision
 //! equally, so that features that cannot tell two classes apart (a constant embedding with
 //! balanced classes) are scored by expectation and not by the order of classes.
 
@@ -15,6 +15,29 @@ use crate::Predictions;
 
 /// Relative difference below which two probabilities are equal.
 pub(super) const TIE: f64 = 1e-9;
+/// The same where it is rounding alone.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// Relative difference below which two probabilities of a fit are equal: [`TIE`] times the spread
+/// of its logits where that is below one. A strong penalty brings all probabilities together and
+/// leaves decisions as they are: at `C = 1e-8` logits spread by about 1e-7, of which 1e-9 is a
+/// hundredth and no tie. Where the features have no weight it is [`TIE`].
+pub(super) fn tie(rows: &Rows<'_>, point: &[f64]) -> f64 {
+    let d = rows.features;
+    // A bound on the standard deviation of the difference of any two logits.
+    let spread: f64 = rows
+        .moments()
+        .1
+        .iter()
+        .enumerate()
+        .map(|(j, square)| {
+            let weights = point.chunks_exact(d + 1).map(|class| class[j]);
+            let (low, high) = weights.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), w| (a.min(w), b.max(w)));
+            (high - low) * (square / rows.len as f64).sqrt()
+        })
+        .sum();
+    if spread > 0.0 { (TIE * spread).clamp(ROUNDING, TIE) } else { TIE }
+}
 
 /// Probabilities of rows under weights `[classes, features + 1]`; `[rows, classes]`.
 pub(super) fn probabilities(rows: &Rows<'_>, wanted: &[u32], point: &[f64]) -> Vec<f64> {
@@ -76,11 +99,12 @@ fn softmax(logits: &mut [f64]) {
 /// task, and decides. Returns the number of tied decisions too.
 ///
 /// # Shapes
-/// `seen`: classes of the model; `probability`: gives the `i`-th row's `[seen]` values.
+/// `seen`: classes of the model; `tie`: see there; `probability`: gives the `i`-th row's `[seen]` values.
 pub(super) fn decide<'p>(
     wanted: &[u32],
     classes: usize,
     seen: &[u32],
+    tie: f64,
     probability: impl Fn(usize) -> &'p [f64],
 ) -> (Predictions, usize) {
     let mut predictions = Predictions::with_classes(classes);
@@ -89,7 +113,7 @@ pub(super) fn decide<'p>(
     for (i, &row) in wanted.iter().enumerate() {
         let values = probability(i);
         let largest = values.iter().copied().fold(0.0, f64::max);
-        let top = || seen.iter().zip(values).filter(|(_, p)| **p >= largest * (1.0 - TIE)).map(|(k, _)| *k);
+        let top = || seen.iter().zip(values).filter(|(_, p)| **p >= largest * (1.0 - tie)).map(|(k, _)| *k);
         let share = top().count();
         tied += usize::from(share > 1);
         seen.iter().zip(values).for_each(|(&k, &p)| all[k as usize] = p);

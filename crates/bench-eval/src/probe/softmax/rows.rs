@@ -16,7 +16,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use bench_core::Matrix;
 use rayon::prelude::*;
@@ -41,7 +40,7 @@ pub(super) struct Rows<'a> {
     pub(super) offset: Vec<f32>,
     /// Distinct row of each row of the table, where repeats were folded.
     pub(super) distinct: Option<Vec<u32>>,
-    moments: OnceLock<(Vec<f64>, Vec<f64>)>,
+    moments: (Vec<f64>, Vec<f64>),
 }
 
 impl<'a> Rows<'a> {
@@ -54,7 +53,9 @@ impl<'a> Rows<'a> {
         };
         let len = distinct.as_ref().map_or(matrix.rows(), |_| data.len().checked_div(features).unwrap_or(1));
         let offset = column_means(&data, len, features);
-        Self { data, len, features, offset, distinct, moments: OnceLock::new() }
+        let mut rows = Self { data, len, features, offset, distinct, moments: Default::default() };
+        rows.moments = rows.sums();
+        rows
     }
 
     /// One row, as it was given.
@@ -79,23 +80,25 @@ impl<'a> Rows<'a> {
 
     /// Sums over all rows of each centred feature and of its square; `[features]` each.
     pub(super) fn moments(&self) -> &(Vec<f64>, Vec<f64>) {
-        self.moments.get_or_init(|| {
-            let parts: Vec<(Vec<f64>, Vec<f64>)> = self
-                .parts()
-                .into_par_iter()
-                .map(|part| {
-                    let mut sums = (vec![0.0; self.features], vec![0.0; self.features]);
-                    part.for_each(|row| self.add_moments(row, 1.0, &mut sums));
-                    sums
-                })
-                .collect();
-            let mut all = (vec![0.0; self.features], vec![0.0; self.features]);
-            for (sum, square) in parts {
-                all.0.iter_mut().zip(sum).for_each(|(a, s)| *a += s);
-                all.1.iter_mut().zip(square).for_each(|(a, s)| *a += s);
-            }
-            all
-        })
+        &self.moments
+    }
+
+    fn sums(&self) -> (Vec<f64>, Vec<f64>) {
+        let parts: Vec<(Vec<f64>, Vec<f64>)> = self
+            .parts()
+            .into_par_iter()
+            .map(|part| {
+                let mut sums = (vec![0.0; self.features], vec![0.0; self.features]);
+                part.for_each(|row| self.add_moments(row, 1.0, &mut sums));
+                sums
+            })
+            .collect();
+        let mut all = (vec![0.0; self.features], vec![0.0; self.features]);
+        for (sum, square) in parts {
+            all.0.iter_mut().zip(sum).for_each(|(a, s)| *a += s);
+            all.1.iter_mut().zip(square).for_each(|(a, s)| *a += s);
+        }
+        all
     }
 
     /// Adds a row, taken `weight` times, to the sums of centred features and of their squares.

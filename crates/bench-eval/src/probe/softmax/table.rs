@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::pass::{Job, Pass, Value};
 use super::precondition::Shared;
-use super::predict::{decide, probabilities};
+use super::predict::{decide, probabilities, tie};
 use super::problem::{Problem, Training};
 use super::rows::{LANES, Rows};
 use super::solve::{Limits, Solution, memory, solve};
@@ -116,14 +116,15 @@ impl<'a> Table<'a> {
         let Solved { problem, solution } = solved;
         let test = fold.rows(Role::Test);
         let k = problem.class_len();
+        let tie = tie(&self.rows, &solution.point);
         let (predictions, tied_votes) = if let Some(distinct) = &self.rows.distinct {
             let every: Vec<u32> = (0..self.rows.len as u32).collect();
             let probability = probabilities(&self.rows, &every, &solution.point);
             let of_row = |i: usize| &probability[distinct[test[i] as usize] as usize * k..][..k];
-            decide(&test, self.input.classes, &problem.classes, of_row)
+            decide(&test, self.input.classes, &problem.classes, tie, of_row)
         } else {
             let probability = probabilities(&self.rows, &test, &solution.point);
-            decide(&test, self.input.classes, &problem.classes, |i| &probability[i * k..(i + 1) * k])
+            decide(&test, self.input.classes, &problem.classes, tie, |i| &probability[i * k..(i + 1) * k])
         };
         let gradient = problem.largest_gradient(&self.rows, &solution.gradient, self.objective.standardise);
         let diagnostics = Diagnostics {

@@ -24,9 +24,9 @@ use rayon::prelude::*;
 
 use super::agreement::ari;
 use super::gram_means::Gram;
-use super::kmeans::{KMeansSettings, Start, kmeans};
 use super::silhouette::silhouettes;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
+use bench_geometry::kmeans::{KMeansSettings, Start, kmeans};
 
 static CARD: EmbeddingCard = card! {
     id: "clustering-score", title: "Clustering score",

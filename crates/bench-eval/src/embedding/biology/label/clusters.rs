@@ -23,10 +23,10 @@ use rayon::prelude::*;
 
 use super::agreement::{ari, nmi};
 use super::check_labels;
-use super::kmeans::{KMeansSettings, kmeans};
 use super::leiden::leiden;
 use crate::embedding::batch::shortest_paths::Fuzzy;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, Part, Roles, Space};
+use bench_geometry::kmeans::{KMeansSettings, kmeans};
 
 /// Seed of the clusterings.
 const SEED: Seed = Seed(0);

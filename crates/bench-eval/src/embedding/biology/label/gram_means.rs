@@ -20,9 +20,9 @@
 
 use bench_core::{Matrix, Seed, Stream};
 
-use super::super::support::product::products;
-use super::kmeans::{KMeansSettings, fill_empty};
 use super::silhouette::cosine_widths;
+use bench_geometry::kmeans::{KMeansSettings, fill_empty};
+use bench_geometry::product::products;
 
 /// Squared distances below this share of the squared lengths are rounding.
 const NOISE: f64 = 1e-12;
@@ -189,8 +189,8 @@ impl Gram {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kmeans::{Start, kmeans};
     use super::*;
+    use bench_geometry::kmeans::{Start, kmeans};
 
     #[test]
     fn clusters_are_those_of_the_rows() {

@@ -7,7 +7,6 @@ pub mod clustering_score;
 pub mod clusters;
 mod gram_means;
 pub mod isolated_labels;
-pub mod kmeans;
 pub mod kni;
 pub mod ksim;
 pub mod leiden;

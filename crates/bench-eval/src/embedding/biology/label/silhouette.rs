@@ -19,10 +19,10 @@ use bench_geometry::neighbours::Metric;
 use rayon::prelude::*;
 
 use super::super::support::columns::{digest, members};
-use super::super::support::product::products;
 use super::super::support::profiles::dot;
 use crate::embedding::Space;
 use crate::embedding::distance_sums::distance_sums;
+use bench_geometry::product::products;
 
 /// Rows of a task.
 const ROWS: usize = 128;

@@ -22,7 +22,7 @@ use super::super::support::profiles::Profiles;
 use super::super::support::ranking::{Negatives, Query, rank};
 use super::null::NullSettings;
 use super::presets::ACTIVITY;
-use super::run::{MapTable, key, mean_average_precision, row_score};
+use super::run::{MapTable, row_score, table};
 use crate::embedding::{Roles, Space};
 
 /// q below which a compound is active.
@@ -38,12 +38,22 @@ pub fn consistency(
     active_only: bool,
     null: NullSettings,
 ) -> Result<MapTable, String> {
+    scored(space, roles, active_only, null, true)
+}
+
+/// The same, with or without p of the labels.
+pub(super) fn scored(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    active_only: bool,
+    null: NullSettings,
+    with_p: bool,
+) -> Result<MapTable, String> {
     let factor = compound(roles)?;
     let mut kept: Vec<bool> = factor.counts().iter().map(|&count| count > 0).collect();
     if active_only {
         // Labels take no part in it, so it is kept while they are permuted.
-        let key = format!("map/active/{}/{null:?}", key(roles, &ACTIVITY)?);
-        let activity = space.remember(&key, || mean_average_precision(space, roles, &ACTIVITY, factor, null));
+        let activity = table(space, roles, &ACTIVITY, Some(null))?;
         let activity =
             activity.as_ref().as_ref().map_err(|why| format!("which compounds are active is not known: {why}"))?;
         let mut groups = activity.groups.iter();
@@ -109,5 +119,5 @@ pub fn consistency(
     if scores.is_empty() {
         return Err("no compound has another without a common label".to_owned());
     }
-    Ok(MapTable::assemble(scores, &members, null))
+    Ok(MapTable::assemble(scores, &members, with_p.then_some(null)))
 }

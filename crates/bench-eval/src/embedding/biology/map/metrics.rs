@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::support::columns::compound;
-use super::consistency::consistency;
+use super::consistency::scored;
 use super::null::NullSettings;
 use super::presets;
 use super::rule::PairRule;
-use super::run::{GroupScore, MapTable, key, mean_average_precision};
+use super::run::{GroupScore, MapTable, table};
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
 /// q below which a group is retrieved.
@@ -330,19 +329,34 @@ mean_ap!(
 );
 
 impl MeanAp {
-    fn table(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Arc<Result<MapTable, String>>, String> {
+    fn table(
+        &self,
+        space: &Space<'_>,
+        roles: &Roles<'_>,
+        with_p: bool,
+    ) -> Result<Arc<Result<MapTable, String>>, String> {
         let (rule, null) = match self.task {
             Task::Compounds(rule) => (rule, NullSettings::default()),
             Task::Copairs(rule) => (rule, presets::PEER_NULL),
             Task::Labels { active_only } => {
-                return Ok(Arc::new(consistency(space, roles, active_only, NullSettings::default())));
+                return Ok(Arc::new(scored(space, roles, active_only, NullSettings::default(), with_p)));
             }
         };
-        let compound = compound(roles)?;
         // Rows of a rule that does not name the label are not ranked again when labels are permuted.
-        Ok(space.remember(&format!("map/{}/{null:?}", key(roles, rule)?), || {
-            mean_average_precision(space, roles, rule, compound, null)
-        }))
+        table(space, roles, rule, with_p.then_some(null))
+    }
+
+    fn of_group(&self, group: &GroupScore) -> f64 {
+        match self.answer {
+            Answer::Normalised => group.normalised,
+            Answer::Raw => group.mean_average_precision,
+            Answer::Retrieved => f64::from(group.q < THRESHOLD),
+        }
+    }
+
+    /// Mean over the groups.
+    fn mean(&self, groups: &[GroupScore]) -> f64 {
+        groups.iter().map(|group| self.of_group(group)).sum::<f64>() / groups.len() as f64
     }
 }
 
@@ -367,14 +381,15 @@ impl EmbeddingMetric for MeanAp {
         matches!(self.task, Task::Labels { .. })
     }
 
+    fn value(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<f64, String> {
+        let table = self.table(space, roles, matches!(self.answer, Answer::Retrieved))?;
+        Ok(self.mean(&table.as_ref().as_ref().map_err(Clone::clone)?.groups))
+    }
+
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
-        let table = self.table(space, roles)?;
+        let table = self.table(space, roles, true)?;
         let table = table.as_ref().as_ref().map_err(Clone::clone)?;
-        let value_of = |group: &GroupScore| match self.answer {
-            Answer::Normalised => group.normalised,
-            Answer::Raw => group.mean_average_precision,
-            Answer::Retrieved => f64::from(group.q < THRESHOLD),
-        };
+        let value_of = |group: &GroupScore| self.of_group(group);
         let groups = &table.groups;
         let (unit, rows, mean_over) = match (self.task, self.answer) {
             (Task::Labels { .. }, _) => {
@@ -397,7 +412,7 @@ impl EmbeddingMetric for MeanAp {
             }
         };
         Ok(Measured {
-            value: groups.iter().map(value_of).sum::<f64>() / groups.len() as f64,
+            value: self.mean(groups),
             n: table.rows.len(),
             mean_over,
             rows,

@@ -1,14 +1,19 @@
 //! From a rule to the average precision of profiles and the mean, p and q of groups.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use bench_core::Factor;
+use bench_geometry::neighbours::Metric;
 use serde::Serialize;
 
-use super::super::support::columns::digest;
+use super::super::support::columns::{column, compound, digest};
 use super::super::support::profiles::Profiles;
-use super::super::support::ranking::{Ranking, normalised, rank};
+use super::super::support::ranking::{Ranking, normalised, rank, rank_first};
 use super::fdr::benjamini_hochberg;
-use super::null::{NullSettings, p_values};
+use super::null::{NullSettings, PValue, p_values};
 use super::rule::{PairRule, Pairs};
+use crate::embedding::space::NEIGHBOURS;
 use crate::embedding::{Roles, Space};
 
 /// Average precision of one profile.
@@ -63,17 +68,26 @@ impl MapTable {
     }
 
     /// Groups scored rows; a row may be in several groups. `members` are positions in `rows`.
-    pub(crate) fn assemble(rows: Vec<RowScore>, members: &[(String, Vec<usize>)], null: NullSettings) -> Self {
+    ///
+    /// Without a null, p and q are `NaN`: they take most of the time, and a mean does not need them.
+    pub(crate) fn assemble(rows: Vec<RowScore>, members: &[(String, Vec<usize>)], null: Option<NullSettings>) -> Self {
         let members: Vec<&(String, Vec<usize>)> = members.iter().filter(|(_, rows)| !rows.is_empty()).collect();
-        let configurations: Vec<Vec<(usize, usize)>> =
-            members.iter().map(|(_, at)| at.iter().map(|&at| (rows[at].positives, rows[at].all)).collect()).collect();
         let mean = |at: &[usize], value: fn(&RowScore) -> f64| {
             at.iter().map(|&at| value(&rows[at])).sum::<f64>() / at.len() as f64
         };
         let averages: Vec<f64> = members.iter().map(|(_, at)| mean(at, |row| row.average_precision)).collect();
+        let p_values = match null {
+            Some(null) => {
+                let configuration = |&at: &usize| (rows[at].positives, rows[at].all);
+                let configurations: Vec<Vec<(usize, usize)>> =
+                    members.iter().map(|(_, at)| at.iter().map(configuration).collect()).collect();
+                p_values(&averages, &configurations, null)
+            }
+            None => vec![PValue { p: f64::NAN, standard_error: f64::NAN, exact: false }; averages.len()],
+        };
         let mut groups: Vec<GroupScore> = members
             .iter()
-            .zip(p_values(&averages, &configurations, null))
+            .zip(p_values)
             .zip(&averages)
             .map(|(((name, at), p), &average)| GroupScore {
                 name: name.clone(),
@@ -83,11 +97,13 @@ impl MapTable {
                 p: p.p,
                 standard_error: p.standard_error,
                 exact: p.exact,
-                q: 1.0,
+                q: f64::NAN,
             })
             .collect();
-        let p: Vec<f64> = groups.iter().map(|group| group.p).collect();
-        groups.iter_mut().zip(benjamini_hochberg(&p)).for_each(|(group, q)| group.q = q);
+        if null.is_some() {
+            let p: Vec<f64> = groups.iter().map(|group| group.p).collect();
+            groups.iter_mut().zip(benjamini_hochberg(&p)).for_each(|(group, q)| group.q = q);
+        }
         Self { rows, groups }
     }
 }
@@ -115,8 +131,28 @@ pub fn mean_average_precision(
     group: &Factor,
     null: NullSettings,
 ) -> Result<MapTable, String> {
-    let rows: Vec<RowScore> =
-        ranked(space, roles, rule, usize::MAX)?.iter().map(|(row, ranking)| row_score(*row, ranking)).collect();
+    scored(space, roles, rule, group, Some(null))
+}
+
+/// The same, with or without p.
+fn scored(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    rule: &PairRule<'_>,
+    group: &Factor,
+    null: Option<NullSettings>,
+) -> Result<MapTable, String> {
+    let score = || -> Result<Vec<RowScore>, String> {
+        let ranked = ranked(space, roles, rule, usize::MAX)?;
+        Ok(ranked.iter().map(|(row, ranking)| row_score(*row, ranking)).collect())
+    };
+    // Nulls of several definitions have the ranks in common.
+    let remembered = space.remember(&format!("map-rows/{}", key(roles, rule)?), score);
+    let rows = match remembered.as_ref() {
+        Ok(rows) => rows.clone(),
+        // The reason names the columns of the rule that was asked first.
+        Err(_) => score()?,
+    };
     let mut members: Vec<(String, Vec<usize>)> = group.levels.iter().map(|name| (name.clone(), Vec::new())).collect();
     for (at, row) in rows.iter().enumerate() {
         members[group.code(row.row as usize)].1.push(at);
@@ -124,7 +160,25 @@ pub fn mean_average_precision(
     Ok(MapTable::assemble(rows, &members, null))
 }
 
-/// Rankings of the treated rows that have positives and negatives, with the ties of the `first` nearest positives.
+/// [`mean_average_precision`] of compounds, made once for rules and nulls that mean the same; without p where there is
+/// no null.
+///
+/// # Errors
+/// As [`mean_average_precision`].
+pub(crate) fn table(
+    space: &Space<'_>,
+    roles: &Roles<'_>,
+    rule: &PairRule<'_>,
+    null: Option<NullSettings>,
+) -> Result<Arc<Result<MapTable, String>>, String> {
+    let compound = compound(roles)?;
+    let make = || scored(space, roles, rule, compound, null);
+    let found = space.remember(&format!("map/{}/{null:?}", key(roles, rule)?), make);
+    Ok(if found.is_ok() { found } else { Arc::new(make()) })
+}
+
+/// Rankings of the treated rows that have positives and negatives, with the ties of the `first` nearest positives, or at
+/// least those of the `first` ranks and of the nearest positive.
 ///
 /// # Errors
 /// As [`mean_average_precision`].
@@ -146,7 +200,17 @@ pub(crate) fn ranked(
         ));
     }
     let profiles = if rule.takes_controls() { Profiles::with_controls(space) } else { Profiles::treated(space) };
-    let rankings = rank(&profiles, &pairs.queries, &pairs.pools, &pairs.negatives(), first);
+    let negatives = pairs.negatives();
+    // Of a few ranks among all treated rows, the neighbour graph knows many.
+    let rankings = if first < NEIGHBOURS
+        && !rule.takes_controls()
+        && let [pool] = pairs.pools.as_slice()
+        && let Ok(graph) = space.graph(Metric::Cosine)
+    {
+        rank_first(&profiles, graph, &pairs.queries, pool, &negatives, first)
+    } else {
+        rank(&profiles, &pairs.queries, &pairs.pools, &negatives, first)
+    };
     let ranked: Vec<(u32, Ranking)> =
         pairs.queries.iter().map(|query| query.row).zip(rankings).filter(|(_, ranking)| ranking.counts()).collect();
     if ranked.is_empty() {
@@ -163,13 +227,25 @@ fn list(columns: &[&str]) -> String {
     if columns.is_empty() { "nothing".to_owned() } else { format!("`{}`", columns.join("`, `")) }
 }
 
-/// What the rankings of a rule depend on beside the features, as a key for what spaces remember.
+/// What the rankings of a rule depend on beside the features, as a key for what spaces remember. Columns in which any
+/// two rows differ tell no positives apart and are left out: where every row is a well of its own, replicates in other
+/// wells are all replicates.
 pub(crate) fn key(roles: &Roles<'_>, rule: &PairRule<'_>) -> Result<String, String> {
     let with_controls = rule.takes_controls();
-    let names = [rule.pos_sameby, rule.pos_diffby, rule.neg_sameby, rule.neg_diffby].concat();
-    let columns: Vec<Vec<u32>> = names
-        .iter()
-        .map(|name| super::super::support::columns::column(roles, name, with_controls))
-        .collect::<Result<_, _>>()?;
-    Ok(format!("{rule:?}/{:016x}", digest(columns.iter().map(Vec::as_slice))))
+    let mut columns: Vec<Vec<u32>> = Vec::new();
+    let mut key = String::new();
+    for (at, names) in [rule.pos_sameby, rule.pos_diffby, rule.neg_sameby, rule.neg_diffby].into_iter().enumerate() {
+        for name in names {
+            let codes = column(roles, name, with_controls)?;
+            let mut seen = HashSet::with_capacity(codes.len());
+            if at == 1 && codes.iter().all(|&code| seen.insert(code)) {
+                continue;
+            }
+            key.push_str(name);
+            key.push(' ');
+            columns.push(codes);
+        }
+        key.push('/');
+    }
+    Ok(format!("{with_controls}/{key}{:016x}", digest(columns.iter().map(Vec::as_slice))))
 }

@@ -16,7 +16,7 @@
 //! cytominer-eval `enrichment`, which reports the odds ratio without the half; `scipy.stats.fisher_exact`.
 
 use super::super::support::columns::{LabelSets, compound, wells};
-use super::super::support::pairs::split;
+use super::super::support::pairs::{Top, split};
 use super::super::support::profiles::Profiles;
 use super::super::support::stats::fisher_greater;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
@@ -59,8 +59,13 @@ pub(crate) fn table(
     top: f64,
     related: &(impl Fn(usize, usize) -> Option<bool> + Sync),
 ) -> Result<[f64; 4], String> {
-    let profiles = Profiles::treated(space);
-    let found = split(&profiles, top, false, 2, &|a, b| related(a, b).map(usize::from))?;
+    let kind = |a: usize, b: usize| related(a, b).map(usize::from);
+    // The most similar pairs do not depend on who is related to whom: both metrics and all permutations read them.
+    let kept = space.remember(&format!("top-pairs/{top}"), || Top::new(&Profiles::treated(space), top));
+    let found = match kept.as_ref().as_ref().and_then(|kept| kept.split(top, 2, &kind)) {
+        Some(found) => found,
+        None => split(&Profiles::treated(space), top, false, 2, &kind)?,
+    };
     let below = |kind: usize| found.total[kind] as f64 - found.above[kind];
     if found.total[1] == 0 || found.total[0] == 0 {
         return Err("there are no related pairs, or no others".to_owned());

@@ -18,9 +18,9 @@ use rayon::prelude::*;
 
 use super::super::label::by_level;
 use super::super::support::columns::{compound, wells};
-use super::super::support::product::products;
 use super::standardised;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Roles, Space};
+use bench_geometry::product::products;
 
 /// Rows of a task.
 const ROWS: usize = 256;

@@ -25,9 +25,9 @@ use faer::{MatRef, Side};
 use rayon::prelude::*;
 
 use super::super::support::columns::compound;
-use super::super::support::product::{column_products, dot, products};
-use super::share_retrieved;
+use super::{LEVEL, share_retrieved};
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use bench_geometry::product::{column_products, dot, products};
 
 /// Most controls.
 pub const CONTROLS: usize = 200;
@@ -260,8 +260,15 @@ fn solve_square(lower: &mut [f64], x: &[f64]) -> Option<f64> {
     Some(solved.iter().map(|value| value * value).sum())
 }
 
-/// Distance of the first `treated` rows to the rest, and p. Ties count as larger.
-pub(crate) fn mp_value(rows: &[&[f32]], treated: usize, dims: usize, seed: Seed) -> Result<(f64, f64), String> {
+/// Distance of the first `treated` rows to the rest, and p. Ties count as larger. Permutations end where p is known to be
+/// at least `enough`, and p is then a lower bound.
+pub(crate) fn mp_value(
+    rows: &[&[f32]],
+    treated: usize,
+    dims: usize,
+    seed: Seed,
+    enough: f64,
+) -> Result<(f64, f64), String> {
     let (data, kept) = components(rows, dims)?;
     if kept == 0 {
         return Ok((0.0, 1.0));
@@ -276,11 +283,15 @@ pub(crate) fn mp_value(rows: &[&[f32]], treated: usize, dims: usize, seed: Seed)
     let observed = distance(&chosen)?;
     let mut stream = seed.stream();
     let mut as_large = 0;
+    let p = |as_large: usize| (1 + as_large) as f64 / (1 + PERMUTATIONS) as f64;
     for _ in 0..PERMUTATIONS {
+        if p(as_large) >= enough {
+            break;
+        }
         stream.shuffle(&mut chosen);
         as_large += usize::from(distance(&chosen)? >= observed * (1.0 - 1e-9));
     }
-    Ok((observed, (1 + as_large) as f64 / (1 + PERMUTATIONS) as f64))
+    Ok((observed, p(as_large)))
 }
 
 /// At most `most` rows, drawn with a seed and in order.
@@ -291,20 +302,9 @@ pub(crate) fn sample(rows: usize, most: usize, seed: Seed) -> Vec<u32> {
     sample
 }
 
-impl EmbeddingMetric for MpValue {
-    fn card(&self) -> &'static EmbeddingCard {
-        &CARD
-    }
-
-    fn null_cost(&self) -> NullCost {
-        NullCost::Small
-    }
-
-    fn about_compounds(&self) -> bool {
-        true
-    }
-
-    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+impl MpValue {
+    /// Distance and p of every compound; a p of at least `enough` may be a lower bound.
+    fn parts(&self, space: &Space<'_>, roles: &Roles<'_>, enough: f64) -> Result<Vec<Part>, String> {
         let compounds = compound(roles)?;
         if space.controls.rows() < 2 {
             return Err("there are fewer than two negative controls".to_owned());
@@ -324,7 +324,7 @@ impl EmbeddingMetric for MpValue {
                     drawn.iter().map(|&at| space.treated.row(members[at as usize] as usize)).collect();
                 let rows: Vec<&[f32]> = wells.iter().copied().chain(controls.iter().map(Vec::as_slice)).collect();
                 let (distance, p) =
-                    mp_value(&rows, wells.len(), space.treated.cols(), seed.derive("permute", code as u64))?;
+                    mp_value(&rows, wells.len(), space.treated.cols(), seed.derive("permute", code as u64), enough)?;
                 let name = compounds.levels[code].clone();
                 Ok(Part { unit: "compound", name, n: members.len(), value: distance, p: Some(p) })
             })
@@ -332,7 +332,30 @@ impl EmbeddingMetric for MpValue {
         if parts.is_empty() {
             return Err("no compound has two wells".to_owned());
         }
-        Ok(share_retrieved(parts))
+        Ok(parts)
+    }
+}
+
+impl EmbeddingMetric for MpValue {
+    fn card(&self) -> &'static EmbeddingCard {
+        &CARD
+    }
+
+    fn null_cost(&self) -> NullCost {
+        NullCost::Small
+    }
+
+    fn about_compounds(&self) -> bool {
+        true
+    }
+
+    fn value(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<f64, String> {
+        // q is never below p, nor made smaller by a p that is not below the level: how far above it does not matter.
+        Ok(share_retrieved(self.parts(space, roles, LEVEL)?).value)
+    }
+
+    fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
+        Ok(share_retrieved(self.parts(space, roles, f64::INFINITY)?))
     }
 }
 

@@ -24,10 +24,10 @@ use bench_core::{Factor, Matrix, Seed};
 use rayon::prelude::*;
 
 use super::super::support::columns::{LabelSets, compound, compound_medians, wells};
-use super::super::support::product::products;
 use super::super::support::stats::median;
 use super::standardised;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, MeanOver, Measured, NullCost, Part, Roles, Space};
+use bench_geometry::product::products;
 
 /// Random groups per size.
 const DRAWS: usize = 1000;

@@ -23,10 +23,10 @@ use bench_core::{Matrix, Seed};
 use rayon::prelude::*;
 
 use super::super::support::columns::compound;
-use super::super::support::product::products;
 use super::mp_value::sample;
 use super::share_retrieved;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use bench_geometry::product::products;
 
 /// Most controls.
 pub const CONTROLS: usize = 1000;

@@ -21,10 +21,10 @@ use bench_geometry::pca::dense;
 use rayon::prelude::*;
 
 use super::super::support::columns::{Centroids, compound, sources};
-use super::super::support::product::{column_products, products};
 use super::{mean_of, pairs};
 use crate::embedding::batch::shared::level_sums;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Measured, NullCost, Part, Roles, Space};
+use bench_geometry::product::{column_products, products};
 
 /// Rows that are multiplied at a time.
 const ROWS: usize = 2048;

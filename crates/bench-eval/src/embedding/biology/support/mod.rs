@@ -2,7 +2,6 @@
 
 pub(crate) mod columns;
 pub(crate) mod pairs;
-pub(crate) mod product;
 pub(crate) mod profiles;
 pub(crate) mod ranking;
 pub(crate) mod stats;

@@ -7,6 +7,9 @@
 //! second the lower sixteen of those that share the upper bits of the threshold. Both ways are exact for the products as
 //! computed, and neither holds a list that grows with the number of pairs without bound.
 //!
+//! Where several questions are asked about the same rows, [`Top`] keeps the most similar pairs: what is related may
+//! change, the products do not.
+//!
 //! # Ties
 //! Of the pairs exactly at the threshold, the share that fills the requested number counts; where all pairs are equal,
 //! that is the requested share of every kind of pair, which is chance.
@@ -15,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::product::products;
 use super::profiles::Profiles;
+use bench_geometry::product::products;
 
 /// Rows of a block; a block is compared with itself and every later one.
 const BLOCK: usize = 256;
@@ -28,6 +31,12 @@ const SAMPLE: usize = 2048;
 const FEWEST: usize = 200;
 /// Most pairs that are listed.
 const LISTED: usize = 1 << 24;
+/// Most pairs that are kept: 12 bytes each.
+const KEPT: usize = 1 << 23;
+/// Pairs that are kept, for one in the share of all pairs: some may not count.
+const DEPTH: f64 = 1.5;
+/// Similarities looked at before the outcome is.
+const LANES: usize = 32;
 
 /// Similarities above which a share of all pairs lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +75,11 @@ fn key(value: f32) -> u32 {
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
+/// The number of a key.
+fn value(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key ^ 1 << 31 } else { !key })
+}
+
 /// What kind a pair of profiles is, or `None` if it does not count.
 pub(crate) trait Kind: Fn(usize, usize) -> Option<usize> + Sync {}
 
@@ -94,6 +108,24 @@ pub(crate) fn split(
 
 /// Keys between which a sample of the rows puts the threshold; `None` if too few of its pairs would lie above.
 fn bracket(profiles: &Profiles<'_>, share: f64, sign: f32, kind: &impl Kind) -> Option<(u32, u32)> {
+    let mut keys = sample(profiles, sign, kind);
+    let wanted = share * keys.len() as f64;
+    let (fewer, more) = ((wanted * 0.8) as usize, (wanted * 1.25) as usize);
+    let listed = (wanted * 0.45) / keys.len() as f64 * (profiles.len() as f64).powi(2) / 2.0;
+    if fewer < FEWEST || more >= keys.len() || listed > LISTED as f64 / 2.0 {
+        return None;
+    }
+    Some((from_above(&mut keys, more), from_above(&mut keys, fewer)))
+}
+
+/// The key that so many others are above.
+fn from_above(keys: &mut [u32], others: usize) -> u32 {
+    let at = keys.len() - 1 - others;
+    *keys.select_nth_unstable(at).1
+}
+
+/// Keys of the pairs of some rows.
+fn sample(profiles: &Profiles<'_>, sign: f32, kind: &impl Kind) -> Vec<u32> {
     let n = profiles.len();
     let sampled = SAMPLE.min(n);
     let rows: Vec<u32> = (0..sampled).map(|at| (at * n / sampled) as u32).collect();
@@ -110,18 +142,7 @@ fn bracket(profiles: &Profiles<'_>, share: f64, sign: f32, kind: &impl Kind) -> 
             keys
         })
         .collect();
-    let mut keys = found.concat();
-    let wanted = share * keys.len() as f64;
-    let (fewer, more) = ((wanted * 0.8) as usize, (wanted * 1.25) as usize);
-    let listed = (wanted * 0.45) / keys.len() as f64 * (n as f64).powi(2) / 2.0;
-    if fewer < FEWEST || more >= keys.len() || listed > LISTED as f64 / 2.0 {
-        return None;
-    }
-    let mut place = |from_above: usize| {
-        let at = keys.len() - 1 - from_above;
-        *keys.select_nth_unstable(at).1
-    };
-    Some((place(more), place(fewer)))
+    found.concat()
 }
 
 /// The split in one pass, with the pairs of a bracket of keys listed; `None` if the threshold lies outside, or the list
@@ -169,16 +190,20 @@ fn within(
         (0..kinds).map(|kind| parts.iter().map(|part| of(part)[kind]).sum()).collect()
     };
     let (total, beyond) = (sum(&|part| &part.total), sum(&|part| &part.above));
+    decide(parts.into_iter().flat_map(|part| part.listed).collect(), beyond, total, share)
+}
+
+/// Finds the threshold among the keys and kinds of listed pairs, given the pairs `beyond` them; `None` if it is not there.
+fn decide(mut keys: Vec<(u32, u32)>, beyond: Vec<u64>, total: Vec<u64>, share: f64) -> Option<Split> {
     let wanted = share * total.iter().sum::<u64>() as f64;
     let missing = wanted - beyond.iter().sum::<u64>() as f64;
-    let mut keys: Vec<(u32, u32)> = parts.into_iter().flat_map(|part| part.listed).collect();
     if missing <= 0.0 || missing > keys.len() as f64 {
         return None;
     }
     // The key of the pair that fills the number: the first place from above at or beyond what is missing.
     let place = keys.len() - missing.ceil() as usize;
     let threshold = keys.select_nth_unstable(place).1.0;
-    let (mut above, mut tied) = (beyond.clone(), vec![0_u64; kinds]);
+    let (mut above, mut tied) = (beyond, vec![0_u64; total.len()]);
     for &(key, kind) in &keys {
         above[kind as usize] += u64::from(key > threshold);
         tied[kind as usize] += u64::from(key == threshold);
@@ -187,6 +212,70 @@ fn within(
     let tied_share = ((wanted - whole) / tied.iter().sum::<u64>() as f64).clamp(0.0, 1.0);
     let above = above.iter().zip(&tied).map(|(&above, &tied)| above as f64 + tied_share * tied as f64).collect();
     Some(Split { threshold: Threshold { key: threshold, tied_share }, above, total })
+}
+
+/// The most similar pairs of some profiles, a little more than a share of them.
+pub(crate) struct Top {
+    profiles: usize,
+    /// Key, lower and higher row of each, by blocks of lower rows.
+    pairs: Vec<Vec<(u32, u32, u32)>>,
+}
+
+impl Top {
+    /// `None` if there are too few pairs to say where they begin, or too many to keep.
+    pub(crate) fn new(profiles: &Profiles<'_>, share: f64) -> Option<Self> {
+        let n = profiles.len();
+        let mut keys = sample(profiles, 1.0, &|_, _| Some(0));
+        let deep = (share * keys.len() as f64 * DEPTH) as usize;
+        let expected = share * DEPTH * (n as f64).powi(2) / 2.0;
+        if deep < FEWEST || deep >= keys.len() || expected > KEPT as f64 * 0.8 {
+            return None;
+        }
+        let low = value(from_above(&mut keys, deep));
+        // What is no number keeps the place that its key has.
+        let reaches = |x: f32| x >= low || x.is_nan();
+        let rows: Vec<u32> = (0..n as u32).collect();
+        let starts: Vec<usize> = (0..n).step_by(BLOCK).collect();
+        let kept = AtomicUsize::new(0);
+        let pairs: Vec<Vec<(u32, u32, u32)>> = starts
+            .par_iter()
+            .map(|&start| {
+                let mut pairs = Vec::new();
+                each_line(profiles, &rows, start, &mut |a, others, line| {
+                    for (others, line) in others.chunks(LANES).zip(line.chunks(LANES)) {
+                        if kept.load(Ordering::Relaxed) > KEPT || !line.iter().fold(false, |any, &x| any | reaches(x)) {
+                            continue;
+                        }
+                        let before = pairs.len();
+                        let reach = others.iter().zip(line).filter(|pair| reaches(*pair.1));
+                        pairs.extend(reach.map(|(&b, &value)| (key(value), a, b)));
+                        kept.fetch_add(pairs.len() - before, Ordering::Relaxed);
+                    }
+                });
+                pairs
+            })
+            .collect();
+        (kept.into_inner() <= KEPT).then_some(Self { profiles: n, pairs })
+    }
+
+    /// As [`split`] of the most similar share; `None` if the pairs that count and were kept are fewer.
+    pub(crate) fn split(&self, share: f64, kinds: usize, kind: &impl Kind) -> Option<Split> {
+        let n = self.profiles;
+        let count = |start: usize| {
+            let mut total = vec![0_u64; kinds];
+            for a in start..(start + BLOCK).min(n) {
+                (a + 1..n).filter_map(|b| kind(a, b)).for_each(|kind| total[kind] += 1);
+            }
+            total
+        };
+        let starts: Vec<usize> = (0..n).step_by(BLOCK).collect();
+        let counted: Vec<Vec<u64>> = starts.par_iter().map(|&start| count(start)).collect();
+        let total = (0..kinds).map(|kind| counted.iter().map(|total| total[kind]).sum()).collect();
+        let of_kind = |&(key, a, b): &(u32, u32, u32)| Some((key, kind(a as usize, b as usize)? as u32));
+        let keys: Vec<Vec<(u32, u32)>> =
+            self.pairs.par_iter().map(|pairs| pairs.iter().filter_map(of_kind).collect()).collect();
+        decide(keys.concat(), vec![0; kinds], total, share)
+    }
 }
 
 /// The split in two passes that count bits of the similarities.
@@ -263,21 +352,26 @@ fn count(
 
 /// Calls `take` with every pair `a < b` of some ascending rows whose `a` is in the block at `start`.
 fn each_product(profiles: &Profiles<'_>, rows: &[u32], start: usize, take: &mut impl FnMut(u32, u32, f32)) {
+    each_line(profiles, rows, start, &mut |a, others, line| {
+        others.iter().zip(line).for_each(|(&b, &value)| take(a, b, value));
+    });
+}
+
+/// Calls `take` with every row of the block at `start`, some of the rows after it and its products with them.
+fn each_line(profiles: &Profiles<'_>, rows: &[u32], start: usize, take: &mut impl FnMut(u32, &[u32], &[f32])) {
     let n = rows.len();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
     let first = &rows[start..(start + BLOCK).min(n)];
-    profiles.gather(first, &mut left);
+    let left = profiles.gather(first, &mut left);
     for other in (start..n).step_by(BLOCK) {
         let second = &rows[other..(other + BLOCK).min(n)];
-        profiles.gather(second, &mut right);
+        let right = profiles.gather(second, &mut right);
         out.resize(first.len() * second.len(), 0.0_f32);
-        products(&left, &right, profiles.dims, &mut out);
+        products(left, right, profiles.dims, &mut out);
         for (i, (&a, line)) in first.iter().zip(out.chunks_exact(second.len())).enumerate() {
             // In the block's own tile a row meets the later ones only.
             let from = if other == start { i + 1 } else { 0 };
-            for (&b, &value) in second[from..].iter().zip(&line[from..]) {
-                take(a, b, value);
-            }
+            take(a, &second[from..], &line[from..]);
         }
     }
 }
@@ -289,9 +383,8 @@ pub(crate) fn similarity_of(profiles: &Profiles<'_>, pairs: &[(u32, u32)]) -> Ve
         .iter()
         .map(|&(a, b)| {
             let (a, b) = (a.min(b), a.max(b));
-            profiles.gather(&[a, a], &mut left);
-            profiles.gather(&[b, b], &mut right);
-            products(&left, &right, profiles.dims, &mut out);
+            let (left, right) = (profiles.gather(&[a, a], &mut left), profiles.gather(&[b, b], &mut right));
+            products(left, right, profiles.dims, &mut out);
             out[0]
         })
         .collect()
@@ -331,6 +424,13 @@ mod tests {
             assert_eq!(found.total.iter().sum::<u64>(), all.len() as u64);
             assert_eq!(found, by_counting(&profiles, share, 1.0, 2, &kind).unwrap(), "{share}");
         }
+        for share in [0.01, 0.1] {
+            let expected = split(&profiles, share, false, 2, &kind).unwrap();
+            assert_eq!(Top::new(&profiles, share).unwrap().split(share, 2, &kind).unwrap(), expected);
+            // The kept pairs are not enough where few of them count, and not known to be where there are few of them.
+            assert!(Top::new(&profiles, share).unwrap().split(2.0 * share, 2, &kind).is_none());
+        }
+        assert!(Top::new(&profiles, 1e-3).is_none() && Top::new(&profiles, 0.9).is_none());
         assert!(bracket(&profiles, 0.5, 1.0, &kind).is_some() && bracket(&profiles, 1e-4, 1.0, &kind).is_none());
         // A bracket beside the threshold is noticed.
         assert!(within(&profiles, 0.5, 1.0, (2, &kind), (key(0.9), key(0.95))).is_none());
@@ -339,6 +439,27 @@ mod tests {
         let cut = all[all.len() - (0.1 * all.len() as f64) as usize - 2].0;
         assert_eq!(lowest.threshold.above(-cut), 0.0);
         assert_eq!(lowest.threshold.above(-all[all.len() - 1].0), 1.0);
+    }
+
+    #[test]
+    fn kept_pairs_with_ties_split_as_all_pairs_do() {
+        // Whole numbers and repeated rows: many pairs are at the threshold.
+        let mut stream = Seed(4).stream();
+        let mut values: Vec<f32> = (0..900 * 3).map(|_| (stream.normal() * 1.5).round() as f32).collect();
+        values.copy_within(0..300, 600);
+        let (matrix, none) = (Matrix::new(900, 3, values), Matrix::zeros(0, 3));
+        let space = Space::new(&matrix, &none);
+        let profiles = Profiles::treated(&space);
+        let kind = |a: usize, b: usize| (a % 10 != b % 10).then_some(usize::from(a % 4 == b % 4));
+        let top = Top::new(&profiles, 0.3).unwrap();
+        let found = top.split(0.3, 2, &kind).unwrap();
+        assert_eq!(found, by_counting(&profiles, 0.3, 1.0, 2, &kind).unwrap());
+        assert!(found.threshold.tied_share > 0.0 && found.threshold.tied_share < 1.0);
+        for number in [-2.5_f32, -0.0, 0.0, 1e-20, 7.0] {
+            assert_eq!(value(key(number)), number);
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(pool.install(|| Top::new(&profiles, 0.3).unwrap().split(0.3, 2, &kind).unwrap()), found);
     }
 
     #[test]

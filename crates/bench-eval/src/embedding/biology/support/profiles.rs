@@ -27,6 +27,8 @@ const BLOCK: usize = 256;
 pub(crate) struct Profiles<'a> {
     raw: Vec<&'a [f32]>,
     unit: Vec<&'a [f32]>,
+    /// The unit rows of each matrix, one after the other, and the first profile that is one of them.
+    parts: Vec<(usize, &'a [f32])>,
     norm: Vec<f64>,
     /// Rows of the same bits have the same number.
     point: Vec<u32>,
@@ -55,7 +57,13 @@ impl<'a> Profiles<'a> {
         let norm = raw.par_iter().with_min_len(BLOCK).map(|row| dot(row, row).sqrt()).collect();
         let (point, points) = points(&raw);
         let dims = parts.iter().map(|part| part.0).find(|matrix| matrix.rows() > 0).map_or(0, Matrix::cols);
-        Self { repeats: points < raw.len(), raw, unit, norm, point, dims }
+        let starts = parts.iter().scan(0, |next, part| {
+            let start = *next;
+            *next += part.1.rows();
+            Some(start)
+        });
+        let parts = starts.zip(parts).map(|(start, part)| (start, part.1.data())).collect();
+        Self { repeats: points < raw.len(), raw, unit, parts, norm, point, dims }
     }
 
     /// Number of profiles.
@@ -86,12 +94,20 @@ impl<'a> Profiles<'a> {
         1.01 * (self.dims as f64 + 8.0) * 2f64.powi(-24) + 2f64.powi(-38)
     }
 
-    /// Copies the unit rows of `rows` one after the other.
-    pub(crate) fn gather(&self, rows: &[u32], block: &mut Vec<f32>) {
+    /// The unit rows of `rows` one after the other: as they lie, or copied to `block` where others lie between.
+    pub(crate) fn gather<'b>(&'b self, rows: &[u32], block: &'b mut Vec<f32>) -> &'b [f32] {
+        if let (Some(&first), Some(&last)) = (rows.first(), rows.last())
+            && rows.windows(2).all(|pair| pair[0] + 1 == pair[1])
+            && let Some((start, data)) = self.parts.iter().rfind(|part| part.0 <= first as usize)
+            && let Some(data) = data.get((first as usize - start) * self.dims..(last as usize + 1 - start) * self.dims)
+        {
+            return data;
+        }
         block.clear();
         for &row in rows {
             block.extend_from_slice(self.unit[row as usize]);
         }
+        block
     }
 }
 
@@ -133,20 +149,5 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
         }
     }
     let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    lanes.iter().sum::<f64>() + rest
-}
-
-/// Squared Euclidean distance in `f64`.
-pub(crate) fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
-    let mut lanes = [0f64; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for lane in 0..LANES {
-            let difference = f64::from(a[lane]) - f64::from(b[lane]);
-            lanes[lane] += difference * difference;
-        }
-    }
-    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
     lanes.iter().sum::<f64>() + rest
 }

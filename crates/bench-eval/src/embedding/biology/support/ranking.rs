@@ -18,10 +18,13 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::product::products;
 use super::profiles::Profiles;
+use bench_geometry::product::products;
 
 mod among_all;
+mod near;
+
+pub(crate) use near::rank_first;
 
 /// Queries of a task.
 const QUERIES: usize = 128;
@@ -357,11 +360,11 @@ fn rank_block(
     let rows: Vec<u32> = queries.iter().map(|query| query.row).collect();
     let mut counters: Vec<Counter> = queries.iter().map(|query| Counter::new(profiles, query, first)).collect();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
-    profiles.gather(&rows, &mut left);
+    let left = profiles.gather(&rows, &mut left);
     for candidates in pool.chunks(CANDIDATES) {
-        profiles.gather(candidates, &mut right);
+        let right = profiles.gather(candidates, &mut right);
         out.resize(rows.len() * candidates.len(), 0.0);
-        products(&left, &right, profiles.dims, &mut out);
+        products(left, right, profiles.dims, &mut out);
         for ((counter, &row), products) in counters.iter_mut().zip(&rows).zip(out.chunks_exact(candidates.len())) {
             counter.meet(profiles, negatives, row, (candidates, products));
         }

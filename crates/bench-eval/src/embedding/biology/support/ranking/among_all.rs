@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::super::product::products;
 use super::super::profiles::Profiles;
 use super::{Counter, Negatives, Query, Ranking};
 use crate::embedding::tournament::rounds;
+use bench_geometry::product::products;
 
 /// Rows of a block.
 const BLOCK: usize = 256;
@@ -22,6 +22,7 @@ struct Block<'a> {
 /// Products of two blocks.
 #[derive(Default)]
 struct Tile {
+    /// Rows of the blocks where they must be copied.
     left: Vec<f32>,
     right: Vec<f32>,
     /// `[left, right]`.
@@ -94,10 +95,9 @@ impl Block<'_> {
 
 impl Tile {
     fn multiply(&mut self, profiles: &Profiles<'_>, left: &[u32], right: &[u32]) {
-        profiles.gather(left, &mut self.left);
-        profiles.gather(right, &mut self.right);
         self.products.resize(left.len() * right.len(), 0.0);
-        products(&self.left, &self.right, profiles.dims, &mut self.products);
+        let (left, right) = (profiles.gather(left, &mut self.left), profiles.gather(right, &mut self.right));
+        products(left, right, profiles.dims, &mut self.products);
     }
 
     fn turn(&mut self, columns: usize) {

@@ -16,8 +16,7 @@
 use bench_core::{Matrix, Seed, Stream};
 use rayon::prelude::*;
 
-use super::super::support::product::products;
-use super::super::support::profiles::squared_distance;
+use crate::product::{products, squared_distance};
 
 /// Rows of a task.
 const ROWS: usize = 256;
@@ -60,6 +59,8 @@ pub struct KMeans {
     pub cluster: Vec<u32>,
     /// Sum of squared distances to the centres.
     pub inertia: f64,
+    /// Means of the clusters, `[clusters, columns]`.
+    pub centre: Vec<f32>,
 }
 
 /// Clusters the rows of a matrix of at least as many rows as clusters.
@@ -78,6 +79,7 @@ pub fn kmeans(matrix: &Matrix, settings: &KMeansSettings, seed: Seed) -> KMeans 
 
 /// Centred rows and their squared lengths.
 struct Data {
+    mean: Vec<f64>,
     rows: Vec<f32>,
     square: Vec<f32>,
     n: usize,
@@ -101,7 +103,7 @@ impl Data {
             .map(|row| rows[row * d..(row + 1) * d].iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() as f32)
             .collect();
         let variance = square.iter().map(|&square| f64::from(square)).sum::<f64>() / (n * d).max(1) as f64;
-        Self { rows, square, n, d, variance }
+        Self { mean, rows, square, n, d, variance }
     }
 
     fn row(&self, row: usize) -> &[f32] {
@@ -132,6 +134,20 @@ impl Data {
             }
         });
         nearest
+    }
+
+    /// Squared distances of all rows to some of them, one list for each of these: the rows are read once for all.
+    fn distances(&self, to: &[usize]) -> Vec<Vec<f32>> {
+        let points: Vec<f32> = to.iter().flat_map(|&row| self.row(row)).copied().collect();
+        let mut out = vec![0.0_f32; self.n * to.len()];
+        out.par_chunks_mut(ROWS * to.len()).zip(self.rows.par_chunks(ROWS * self.d.max(1))).for_each(|(out, rows)| {
+            products(rows, &points, self.d, out);
+        });
+        let of = |(at, &point): (usize, &usize)| {
+            let lines = out.chunks_exact(to.len()).zip(&self.square);
+            lines.map(|(line, square)| (self.square[point] - 2.0 * line[at] + square).max(0.0)).collect()
+        };
+        to.par_iter().enumerate().map(of).collect()
     }
 
     /// Adds the rows that came to each cluster to its sum, and takes off those that left; `before` is empty at first.
@@ -205,11 +221,14 @@ fn lloyd(data: &Data, settings: &KMeansSettings, stream: &mut Stream) -> KMeans 
     let cluster: Vec<u32> = data.assign(&centres).into_iter().map(|nearest| nearest.0).collect();
     let centre = |cluster: u32| &centres[cluster as usize * data.d..(cluster as usize + 1) * data.d];
     let inertia = (0..data.n).map(|row| squared_distance(data.row(row), centre(cluster[row]))).sum();
-    KMeans { cluster, inertia }
+    let centre = centres.iter().zip(data.mean.iter().cycle()).map(|(&x, mean)| (f64::from(x) + mean) as f32).collect();
+    KMeans { cluster, inertia, centre }
 }
 
 /// Gives empty clusters the rows that are farthest from their centres, if they are off them at all.
-pub(super) fn fill_empty(nearest: &mut [(u32, f32)], clusters: usize) {
+///
+/// `nearest` holds the cluster of every row and its squared distance from the centre.
+pub fn fill_empty(nearest: &mut [(u32, f32)], clusters: usize) {
     let mut size = vec![0_usize; clusters];
     nearest.iter().for_each(|nearest| size[nearest.0 as usize] += 1);
     for empty in 0..clusters {
@@ -230,21 +249,22 @@ pub(super) fn fill_empty(nearest: &mut [(u32, f32)], clusters: usize) {
 /// Centres far from each other.
 fn plus_plus(data: &Data, clusters: usize, stream: &mut Stream) -> Vec<f32> {
     let trials = 2 + (clusters as f64).ln() as usize;
-    let mut centres = data.row(stream.below(data.n)).to_vec();
-    let to = |centre: &[f32]| -> Vec<f32> { data.assign(centre).into_iter().map(|nearest| nearest.1).collect() };
-    let mut closest = to(&centres);
+    let first = stream.below(data.n);
+    let mut centres = data.row(first).to_vec();
+    let mut closest = data.distances(&[first]).swap_remove(0);
     while centres.len() < clusters * data.d {
         let total: f64 = closest.iter().map(|&distance| f64::from(distance)).sum();
-        let mut best: Option<(f64, usize, Vec<f32>)> = None;
-        for _ in 0..trials {
-            let row = weighted(&closest, total, stream);
-            let candidate: Vec<f32> = to(data.row(row)).iter().zip(&closest).map(|(a, b)| a.min(*b)).collect();
+        let rows: Vec<usize> = (0..trials).map(|_| weighted(&closest, total, stream)).collect();
+        let candidates = data.distances(&rows).into_par_iter().zip(&rows).map(|(mut candidate, &row)| {
+            candidate.iter_mut().zip(&closest).for_each(|(to, &closest)| *to = to.min(closest));
             let potential: f64 = candidate.iter().map(|&distance| f64::from(distance)).sum();
-            if best.as_ref().is_none_or(|best| potential < best.0) {
-                best = Some((potential, row, candidate));
-            }
-        }
-        let Some((_, row, candidate)) = best else { break };
+            (potential, row, candidate)
+        });
+        let candidates: Vec<(f64, usize, Vec<f32>)> = candidates.collect();
+        // The first of equals.
+        let Some((_, row, candidate)) = candidates.into_iter().reduce(|a, b| if b.0 < a.0 { b } else { a }) else {
+            break;
+        };
         centres.extend_from_slice(data.row(row));
         closest = candidate;
     }
@@ -264,4 +284,34 @@ fn weighted(weight: &[f32], total: f64, stream: &mut Stream) -> usize {
         }
     }
     weight.iter().rposition(|&weight| weight > 0.0).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separate_clusters_are_found() {
+        let means = [[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]];
+        let mut stream = Seed(3).stream();
+        let data = (0..180).map(|at| means[at / 2 % 3][at % 2] + stream.normal() as f32 * 0.1).collect();
+        for start in [Start::PlusPlus, Start::Random] {
+            let settings = KMeansSettings { restarts: 10, start, ..KMeansSettings::new(3) };
+            let found = kmeans(&Matrix::new(90, 2, Clone::clone(&data)), &settings, Seed(1));
+            for (mean, first) in means.iter().zip(&found.cluster) {
+                let centre = &found.centre[*first as usize * 2..][..2];
+                assert!((centre[0] - mean[0]).abs() < 0.1 && (centre[1] - mean[1]).abs() < 0.1, "{centre:?}");
+            }
+            assert!((0..90).all(|row| found.cluster[row] == found.cluster[row % 3]), "{:?}", found.cluster);
+            // 90 rows with a variance of 0.01 in both columns.
+            assert!(found.inertia > 1.0 && found.inertia < 2.6, "{}", found.inertia);
+        }
+    }
+
+    #[test]
+    fn equal_rows_give_equal_centres() {
+        let found = kmeans(&Matrix::new(10, 2, vec![1.0; 20]), &KMeansSettings::new(4), Seed(1));
+        assert_eq!((found.centre, found.inertia), (vec![1.0; 8], 0.0));
+        assert_eq!(found.cluster, [0; 10]);
+    }
 }

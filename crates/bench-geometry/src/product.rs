@@ -1,4 +1,4 @@
-//! Products of blocks of rows: the one place where these metrics call the gemm kernel.
+//! Products of blocks of rows.
 //!
 //! Every product runs on the calling thread: callers divide the work by problem size, so that the number of threads
 //! cannot change a bit.
@@ -6,7 +6,7 @@
 use gemm::{Parallelism, gemm};
 
 /// `f32` or `f64`.
-pub(crate) trait Real: Copy + Default + Send + Sync + 'static {
+pub trait Real: Copy + Default + Send + Sync + 'static {
     /// One.
     const ONE: Self;
 }
@@ -20,7 +20,7 @@ impl Real for f64 {
 }
 
 /// Inner product in eight interleaved sums of a fixed order.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (whole_a, rest_a) = a.as_chunks::<8>();
     let (whole_b, rest_b) = b.as_chunks::<8>();
@@ -32,11 +32,26 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum::<f64>()
 }
 
+/// Squared Euclidean distance in `f64`.
+pub fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let (whole_a, rest_a) = a.as_chunks::<8>();
+    let (whole_b, rest_b) = b.as_chunks::<8>();
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for lane in 0..8 {
+            let difference = f64::from(a[lane]) - f64::from(b[lane]);
+            lanes[lane] += difference * difference;
+        }
+    }
+    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    lanes.iter().sum::<f64>() + rest
+}
+
 /// All inner products between the rows of two blocks.
 ///
 /// # Shapes
 /// `left` `[m, dims]`, `right` `[n, dims]`, `out` `[m, n]`.
-pub(crate) fn products<T: Real>(left: &[T], right: &[T], dims: usize, out: &mut [T]) {
+pub fn products<T: Real>(left: &[T], right: &[T], dims: usize, out: &mut [T]) {
     if dims == 0 || out.is_empty() {
         out.fill(T::default());
         return;
@@ -49,7 +64,7 @@ pub(crate) fn products<T: Real>(left: &[T], right: &[T], dims: usize, out: &mut 
 ///
 /// # Shapes
 /// `left` `[rows, p]`, `right` `[rows, q]`, `out` `[p, q]`.
-pub(crate) fn column_products<T: Real>(left: &[T], right: &[T], rows: usize, out: &mut [T]) {
+pub fn column_products<T: Real>(left: &[T], right: &[T], rows: usize, out: &mut [T]) {
     if rows == 0 || out.is_empty() {
         out.fill(T::default());
         return;
