@@ -19,7 +19,7 @@ use bench_core::Matrix;
 
 use super::super::support::columns::{LabelSets, compound, compound_medians};
 use super::super::support::profiles::Profiles;
-use super::super::support::ranking::{Negatives, Query, rank};
+use super::super::support::ranking::{Negatives, Query, Questions, rank};
 use super::null::NullSettings;
 use super::presets::ACTIVITY;
 use super::run::{MapTable, row_score, table};
@@ -80,20 +80,14 @@ pub(super) fn scored(
             labels
         })
         .collect();
-    let mut queries = Vec::new();
-    let mut asked_for = Vec::new();
-    for label in 0..sets.names.len() as u32 {
-        let members: Vec<u32> =
-            (0..groups.len() as u32).filter(|&at| labels[at as usize].binary_search(&label).is_ok()).collect();
-        if members.len() < 2 {
-            continue;
-        }
-        for &row in &members {
-            let positives = members.iter().copied().filter(|&other| other != row).collect();
-            queries.push(Query { row, positives, pool: 0 });
-            asked_for.push(label as usize);
-        }
-    }
+    let of_label = |label: u32| -> Vec<u32> {
+        (0..groups.len() as u32).filter(|&at| labels[at as usize].binary_search(&label).is_ok()).collect()
+    };
+    let members: Vec<Vec<u32>> = (0..sets.names.len() as u32).map(of_label).collect();
+    let several = members.iter().enumerate().filter(|(_, members)| members.len() > 1);
+    let queries: Vec<Query> = several
+        .flat_map(|(label, members)| members.iter().map(move |&row| Query { row, group: label as u32, pool: 0 }))
+        .collect();
     if queries.is_empty() {
         let which = if active_only { "active " } else { "" };
         return Err(format!("no label has two {which}compounds"));
@@ -107,12 +101,13 @@ pub(super) fn scored(
     let profiles = Profiles::treated(&consensus);
     let pool: Vec<u32> = (0..groups.len() as u32).collect();
     let negatives = Negatives { differ: Vec::new(), disjoint: Some(&labels) };
-    let rankings = rank(&profiles, &queries, &[pool], &negatives, usize::MAX);
+    let questions = Questions { queries: &queries, groups: &members, apart: &[], pools: &[pool], negatives };
+    let rankings = rank(&profiles, &questions, usize::MAX, &|_, ranking| ranking);
     let mut scores = Vec::new();
     let mut members: Vec<(String, Vec<usize>)> = sets.names.iter().map(|name| (name.clone(), Vec::new())).collect();
-    for ((query, label), ranking) in queries.iter().zip(asked_for).zip(&rankings) {
+    for (query, ranking) in queries.iter().zip(&rankings) {
         if ranking.counts() {
-            members[label].1.push(scores.len());
+            members[query.group as usize].1.push(scores.len());
             scores.push(row_score(codes[query.row as usize] as u32, ranking));
         }
     }

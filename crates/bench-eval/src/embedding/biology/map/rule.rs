@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::super::support::columns::{column, join, members};
-use super::super::support::ranking::{Negatives, Query};
+use super::super::support::ranking::{Negatives, Query, Questions};
 use crate::embedding::Roles;
 
 /// Four lists of columns.
@@ -51,16 +51,18 @@ impl PairRule<'_> {
 /// A rule applied to rows.
 pub(crate) struct Pairs {
     /// One query per treated row that has a positive.
-    pub(crate) queries: Vec<Query>,
-    /// Candidates for negatives.
-    pub(crate) pools: Vec<Vec<u32>>,
+    queries: Vec<Query>,
+    groups: Vec<Vec<u32>>,
+    apart: Vec<Vec<u32>>,
+    pools: Vec<Vec<u32>>,
     differ: Vec<Vec<u32>>,
 }
 
 impl Pairs {
-    /// What candidates of a pool must fulfil.
-    pub(crate) fn negatives(&self) -> Negatives<'_> {
-        Negatives { differ: self.differ.iter().map(Vec::as_slice).collect(), disjoint: None }
+    /// One query per treated row that has a positive.
+    pub(crate) fn questions(&self) -> Questions<'_> {
+        let negatives = Negatives { differ: self.differ.iter().map(Vec::as_slice).collect(), disjoint: None };
+        Questions { queries: &self.queries, groups: &self.groups, apart: &self.apart, pools: &self.pools, negatives }
     }
 
     /// Applies a rule.
@@ -82,22 +84,12 @@ impl Pairs {
         let (near, pools) = join(&columns(rule.neg_sameby)?, rows);
         let differ = columns(rule.neg_diffby)?;
         let groups = members(&same, groups);
-        let queries: Vec<Query> = (0..treated)
-            .map(|row| Query {
-                row: row as u32,
-                positives: groups[same[row] as usize]
-                    .iter()
-                    .copied()
-                    .filter(|&other| {
-                        other as usize != row && apart.iter().all(|column| column[other as usize] != column[row])
-                    })
-                    .collect(),
-                pool: near[row],
-            })
-            .filter(|query| !query.positives.is_empty())
-            .collect();
-        let pools = thin(members(&near, pools), &queries, &differ);
-        Ok(Self { queries, pools, differ })
+        let mut found = Self { queries: Vec::new(), groups, apart, pools: Vec::new(), differ };
+        let ask = |row: usize| Query { row: row as u32, group: same[row], pool: near[row] };
+        let questions = found.questions();
+        found.queries = (0..treated).map(ask).filter(|&query| questions.positives(query).next().is_some()).collect();
+        found.pools = thin(members(&near, pools), &found.queries, &found.differ);
+        Ok(found)
     }
 }
 

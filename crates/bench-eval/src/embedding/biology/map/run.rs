@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::support::columns::{column, compound, digest};
 use super::super::support::profiles::Profiles;
-use super::super::support::ranking::{Ranking, normalised, rank, rank_first};
+use super::super::support::ranking::{Query, Ranking, normalised, rank, rank_first};
 use super::fdr::benjamini_hochberg;
 use super::null::{NullSettings, PValue, p_values};
 use super::rule::{PairRule, Pairs};
@@ -142,10 +142,7 @@ fn scored(
     group: &Factor,
     null: Option<NullSettings>,
 ) -> Result<MapTable, String> {
-    let score = || -> Result<Vec<RowScore>, String> {
-        let ranked = ranked(space, roles, rule, usize::MAX)?;
-        Ok(ranked.iter().map(|(row, ranking)| row_score(*row, ranking)).collect())
-    };
+    let score = || ranked(space, roles, rule, usize::MAX, &|row, ranking| row_score(row, &ranking));
     // Nulls of several definitions have the ranks in common.
     let remembered = space.remember(&format!("map-rows/{}", key(roles, rule)?), score);
     let rows = match remembered.as_ref() {
@@ -177,22 +174,24 @@ pub(crate) fn table(
     Ok(if found.is_ok() { found } else { Arc::new(make()) })
 }
 
-/// Rankings of the treated rows that have positives and negatives, with the ties of the `first` nearest positives, or at
-/// least those of the `first` ranks and of the nearest positive.
+/// Reads the rankings of the treated rows that have positives and negatives, with the ties of the `first` nearest
+/// positives, or at least those of the `first` ranks and of the nearest positive.
 ///
 /// # Errors
 /// As [`mean_average_precision`].
-pub(crate) fn ranked(
+pub(crate) fn ranked<T: Send>(
     space: &Space<'_>,
     roles: &Roles<'_>,
     rule: &PairRule<'_>,
     first: usize,
-) -> Result<Vec<(u32, Ranking)>, String> {
+    read: &(impl Fn(u32, Ranking) -> T + Sync),
+) -> Result<Vec<T>, String> {
     if rule.takes_controls() && roles.controls.rows == 0 {
         return Err("there are no negative controls".to_owned());
     }
     let pairs = Pairs::new(roles, rule)?;
-    if pairs.queries.is_empty() {
+    let questions = pairs.questions();
+    if questions.queries.is_empty() {
         return Err(format!(
             "no profile has another that agrees in {} and differs in {}",
             list(rule.pos_sameby),
@@ -200,19 +199,19 @@ pub(crate) fn ranked(
         ));
     }
     let profiles = if rule.takes_controls() { Profiles::with_controls(space) } else { Profiles::treated(space) };
-    let negatives = pairs.negatives();
+    let counting = |query: Query, ranking: Ranking| ranking.counts().then(|| read(query.row, ranking));
     // Of a few ranks among all treated rows, the neighbour graph knows many.
-    let rankings = if first < NEIGHBOURS
+    let found = if first < NEIGHBOURS
         && !rule.takes_controls()
-        && let [pool] = pairs.pools.as_slice()
+        && questions.pools.len() == 1
         && let Ok(graph) = space.graph(Metric::Cosine)
     {
-        rank_first(&profiles, graph, &pairs.queries, pool, &negatives, first)
+        let rankings = rank_first(&profiles, graph, &questions, first);
+        questions.queries.iter().zip(rankings).map(|(&query, ranking)| counting(query, ranking)).collect()
     } else {
-        rank(&profiles, &pairs.queries, &pairs.pools, &negatives, first)
+        rank(&profiles, &questions, first, &counting)
     };
-    let ranked: Vec<(u32, Ranking)> =
-        pairs.queries.iter().map(|query| query.row).zip(rankings).filter(|(_, ranking)| ranking.counts()).collect();
+    let ranked: Vec<T> = found.into_iter().flatten().collect();
     if ranked.is_empty() {
         return Err(format!(
             "no profile has a negative that agrees in {} and differs in {}",

@@ -135,8 +135,9 @@ impl EmbeddingMetric for Nearest {
 
     fn measure(&self, space: &Space<'_>, roles: &Roles<'_>) -> Result<Measured, String> {
         let compounds = compound(roles)?;
-        let ranked: Arc<Ranked> =
-            space.remember(&format!("ranks/{}", key(roles, &RULE)?), || ranked(space, roles, &RULE, FIRST));
+        let ranked: Arc<Ranked> = space.remember(&format!("ranks/{}", key(roles, &RULE)?), || {
+            ranked(space, roles, &RULE, FIRST, &|row, ranking| (row, ranking))
+        });
         let ranked = ranked.as_ref().as_ref().map_err(Clone::clone)?;
         let spread = |value: &dyn Fn(&Ranking) -> f64| -> Vec<f64> {
             let mut rows = vec![f64::NAN; roles.layout.rows];

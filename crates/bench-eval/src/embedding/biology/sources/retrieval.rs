@@ -19,7 +19,7 @@ use bench_core::Matrix;
 
 use super::super::support::columns::{Centroids, LabelSets, compound, sources};
 use super::super::support::profiles::Profiles;
-use super::super::support::ranking::{Negatives, Query, Ranking, normalised, rank};
+use super::super::support::ranking::{Negatives, Query, Questions, Ranking, normalised, rank};
 use super::mean_of;
 use crate::embedding::{EmbeddingCard, EmbeddingMetric, Groups, MeanOver, Measured, NullCost, Part, Roles, Space};
 
@@ -139,12 +139,12 @@ impl EmbeddingMetric for CrossSource {
         let galleries = centroids.by_source();
         let labels = cell_labels(roles, &centroids);
         let by_label = matches!(self.reading, Reading::Labels);
-        let (mut queries, mut pairs) = (Vec::new(), Vec::new());
+        let (mut queries, mut positives, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
         for (a, asking) in galleries.iter().enumerate() {
             for (b, gallery) in galleries.iter().enumerate().filter(|&(b, _)| b != a) {
                 for &row in asking {
                     let same = |other: &u32| centroids.compound[*other as usize] == centroids.compound[row as usize];
-                    let positives: Vec<u32> = if by_label {
+                    let right: Vec<u32> = if by_label {
                         let shares = |other: &u32| {
                             let (of, set) = (&labels[*other as usize], &labels[row as usize]);
                             set.iter().any(|label| of.binary_search(label).is_ok())
@@ -153,8 +153,9 @@ impl EmbeddingMetric for CrossSource {
                     } else {
                         gallery.iter().copied().filter(same).collect()
                     };
-                    if !positives.is_empty() {
-                        queries.push(Query { row, positives, pool: b as u32 });
+                    if !right.is_empty() {
+                        queries.push(Query { row, group: positives.len() as u32, pool: b as u32 });
+                        positives.push(right);
                         pairs.push((a, b));
                     }
                 }
@@ -165,7 +166,8 @@ impl EmbeddingMetric for CrossSource {
         } else {
             Negatives { differ: vec![&centroids.compound], disjoint: None }
         };
-        let rankings = rank(&profiles, &queries, &galleries, &negatives, usize::MAX);
+        let questions = Questions { queries: &queries, groups: &positives, apart: &[], pools: &galleries, negatives };
+        let rankings = rank(&profiles, &questions, usize::MAX, &|_, ranking| ranking);
         let value = |ranking: &Ranking| match self.reading {
             Reading::Hit(k) => ranking.hit(k),
             Reading::ReciprocalRank => ranking.reciprocal_rank(),

@@ -7,79 +7,32 @@
 //!
 //! # How
 //! Positives are measured exactly. Negatives are multiplied in blocks in `f32`; those within the error bound of a
-//! positive are measured exactly too, so that the ranks are those of `f64` at the speed of `f32`. Memory is that of
-//! one block of queries times one block of candidates per thread.
+//! positive are measured exactly too, so that the ranks are those of `f64` at the speed of `f32`. A ranking is read as
+//! soon as it is known: what is held at a time are the counts of one block of queries per thread, or those of all
+//! queries where they take little.
 //!
 //! # Ties
 //! Everything read from a ranking is the expectation over random orders of what is tied, so that no row order and no
 //! constant embedding wins anything. Checked in the tests against all orders.
 
-use std::collections::HashMap;
-
 use rayon::prelude::*;
 
 use super::profiles::Profiles;
 use bench_geometry::product::products;
+use counter::Counter;
 
 mod among_all;
+mod counter;
 mod near;
+mod questions;
 
 pub(crate) use near::rank_first;
+pub(crate) use questions::{Negatives, Query, Questions};
 
 /// Queries of a task.
 const QUERIES: usize = 128;
 /// Candidates of a product.
 const CANDIDATES: usize = 512;
-/// Candidates looked at before the outcome is.
-const LANES: usize = 32;
-
-/// One question.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Query {
-    /// The profile that asks.
-    pub(crate) row: u32,
-    /// The right answers.
-    pub(crate) positives: Vec<u32>,
-    /// Which pool its negatives come from.
-    pub(crate) pool: u32,
-}
-
-/// Which members of a pool are wrong answers to a query: those that differ from it in every column and share no
-/// member of `sets`; never the query itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Negatives<'a> {
-    /// A code per profile.
-    pub(crate) differ: Vec<&'a [u32]>,
-    /// Ascending codes per profile.
-    pub(crate) disjoint: Option<&'a [Vec<u32>]>,
-}
-
-impl Negatives<'_> {
-    fn includes(&self, query: usize, candidate: usize) -> bool {
-        query != candidate
-            && self.differ.iter().all(|column| column[query] != column[candidate])
-            && self.disjoint.is_none_or(|sets| share_none(&sets[query], &sets[candidate]))
-    }
-}
-
-impl Negatives<'_> {
-    /// Wrong answers in a pool, for each of some queries.
-    fn counts(&self, queries: &[u32], pool: &[u32]) -> Vec<usize> {
-        if let ([column], None) = (self.differ.as_slice(), self.disjoint) {
-            // Members of the query's own code, it among them, are none.
-            let mut with: HashMap<u32, usize> = HashMap::new();
-            pool.iter().for_each(|&row| *with.entry(column[row as usize]).or_default() += 1);
-            let own = |query: &u32| with.get(&column[*query as usize]).copied().unwrap_or(0);
-            return queries.iter().map(|query| pool.len() - own(query)).collect();
-        }
-        let count = |&query: &u32| pool.iter().filter(|&&row| self.includes(query as usize, row as usize)).count();
-        queries.iter().map(count).collect()
-    }
-}
-
-fn share_none(a: &[u32], b: &[u32]) -> bool {
-    a.iter().all(|code| b.binary_search(code).is_err())
-}
 
 /// Positives at one distance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -213,152 +166,60 @@ pub(crate) fn normalised(average_precision: f64, positives: usize, negatives: us
     ((average_precision - chance) / (1.0 - chance).max(1e-10)).clamp(-1.0, 1.0)
 }
 
-/// Ranks the positives of every query among the negatives of its pool; in the order of the queries. Only the ties of the
-/// `first` nearest positives are kept, which is enough to read what depends on the first ranks.
-pub(crate) fn rank(
+/// Ranks the positives of every query among the negatives of its pool and reads the ranking; in the order of the queries.
+/// Only the ties of the `first` nearest positives are kept, which is enough to read what depends on the first ranks.
+pub(crate) fn rank<T: Send>(
     profiles: &Profiles<'_>,
-    queries: &[Query],
-    pools: &[Vec<u32>],
-    negatives: &Negatives<'_>,
+    questions: &Questions<'_>,
     first: usize,
-) -> Vec<Ranking> {
-    if let [pool] = pools
-        && among_all::fits(queries, pool)
-    {
-        return among_all::rank(profiles, queries, pool, negatives, first);
+    read: &(impl Fn(Query, Ranking) -> T + Sync),
+) -> Vec<T> {
+    if among_all::fits(questions, first) {
+        return among_all::rank(profiles, questions, first, read);
     }
+    by_blocks(profiles, questions, first, read)
+}
+
+/// The same, block of queries by block of queries.
+fn by_blocks<T: Send>(
+    profiles: &Profiles<'_>,
+    questions: &Questions<'_>,
+    first: usize,
+    read: &(impl Fn(Query, Ranking) -> T + Sync),
+) -> Vec<T> {
+    let queries = questions.queries;
     let mut order: Vec<u32> = (0..queries.len() as u32).collect();
     order.sort_by_key(|&at| queries[at as usize].pool);
     let tasks: Vec<&[u32]> = order
         .chunk_by(|&a, &b| queries[a as usize].pool == queries[b as usize].pool)
         .flat_map(|same| same.chunks(QUERIES))
         .collect();
-    let ranked: Vec<Vec<Ranking>> = tasks
+    let answered: Vec<Vec<T>> = tasks
         .par_iter()
         .map(|task| {
-            let asked: Vec<&Query> = task.iter().map(|&at| &queries[at as usize]).collect();
-            let pool = &pools[asked[0].pool as usize];
-            rank_block(profiles, &asked, pool, negatives, first)
+            let asked: Vec<Query> = task.iter().map(|&at| queries[at as usize]).collect();
+            let rankings = rank_block(profiles, questions, &asked, first);
+            asked.iter().zip(rankings).map(|(&query, ranking)| read(query, ranking)).collect()
         })
         .collect();
-    let mut rankings = vec![Ranking::default(); queries.len()];
-    for (&at, ranking) in tasks.iter().flat_map(|task| task.iter()).zip(ranked.into_iter().flatten()) {
-        rankings[at as usize] = ranking;
+    let mut answers: Vec<Option<T>> = queries.iter().map(|_| None).collect();
+    for (&at, answer) in order.iter().zip(answered.into_iter().flatten()) {
+        answers[at as usize] = Some(answer);
     }
-    rankings
+    answers.into_iter().flatten().collect()
 }
 
-/// The counts of one query while its negatives come in.
-struct Counter {
-    /// Distinct distances of positives, ascending, and how many share each.
-    distance: Vec<f64>,
-    positives: Vec<usize>,
-    /// Negatives between the previous distance and this one.
-    between: Vec<usize>,
-    tied: Vec<usize>,
-    /// Exact distances by point, where rows repeat.
-    known: HashMap<u32, f64>,
-}
-
-impl Counter {
-    fn new(profiles: &Profiles<'_>, query: &Query, first: usize) -> Self {
-        let row = query.row as usize;
-        let mut all: Vec<f64> =
-            query.positives.iter().map(|&positive| profiles.distance(row, positive as usize)).collect();
-        all.sort_unstable_by(f64::total_cmp);
-        let (mut distance, mut positives): (Vec<f64>, Vec<usize>) = (Vec::new(), Vec::new());
-        for (place, value) in all.into_iter().enumerate() {
-            match positives.last_mut() {
-                Some(count) if distance.last() == Some(&value) => *count += 1,
-                _ if place >= first => break,
-                _ => {
-                    distance.push(value);
-                    positives.push(1);
-                }
-            }
-        }
-        let places = distance.len();
-        Self { distance, positives, between: vec![0; places], tied: vec![0; places], known: HashMap::new() }
-    }
-
-    /// The least product that a candidate at the last distance or nearer can have.
-    fn bar(&self, bound: f64) -> f32 {
-        // One part in a million is more than the rounding to `f32`.
-        self.distance.last().map_or(f32::INFINITY, |last| (1.0 - last - bound - 1e-6) as f32)
-    }
-
-    /// Counts the negatives among some candidates, given their products with the query's row.
-    fn meet(
-        &mut self,
-        profiles: &Profiles<'_>,
-        negatives: &Negatives<'_>,
-        row: u32,
-        (candidates, products): (&[u32], &[f32]),
-    ) {
-        let (row, bound) = (row as usize, profiles.bound());
-        let bar = self.bar(bound);
-        for (candidates, products) in candidates.chunks(LANES).zip(products.chunks(LANES)) {
-            // Where few positives matter, nearly all candidates are farther than the last of them.
-            if !products.iter().fold(false, |any, &product| any | (product >= bar)) {
-                continue;
-            }
-            for (&candidate, &product) in candidates.iter().zip(products) {
-                let candidate = candidate as usize;
-                if product >= bar && negatives.includes(row, candidate) {
-                    self.add(1.0 - f64::from(product), bound, |known| {
-                        if profiles.repeats {
-                            let point = profiles.point(candidate);
-                            *known.entry(point).or_insert_with(|| profiles.distance(row, candidate))
-                        } else {
-                            profiles.distance(row, candidate)
-                        }
-                    });
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, fast: f64, bound: f64, exact: impl FnOnce(&mut HashMap<u32, f64>) -> f64) {
-        let at = self.distance.partition_point(|&distance| distance < fast);
-        let near = (at > 0 && fast - self.distance[at - 1] <= bound)
-            || (at < self.distance.len() && self.distance[at] - fast <= bound);
-        let at = if near {
-            let exact = exact(&mut self.known);
-            let at = self.distance.partition_point(|&distance| distance < exact);
-            if self.distance.get(at) == Some(&exact) {
-                self.tied[at] += 1;
-                return;
-            }
-            at
-        } else {
-            at
-        };
-        if let Some(between) = self.between.get_mut(at) {
-            *between += 1;
-        }
-    }
-
-    fn finish(self, positives: usize, negatives: usize) -> Ranking {
-        let mut before = 0;
-        let mut ties = Vec::with_capacity(self.distance.len());
-        for (at, &positives) in self.positives.iter().enumerate() {
-            before += self.between[at];
-            ties.push(Tie { positives, negatives: self.tied[at], before });
-            before += self.tied[at];
-        }
-        Ranking { ties, positives, negatives }
-    }
-}
-
+/// Rankings of queries that share a pool.
 fn rank_block(
     profiles: &Profiles<'_>,
-    queries: &[&Query],
-    pool: &[u32],
-    negatives: &Negatives<'_>,
+    questions: &Questions<'_>,
+    asked: &[Query],
     first: usize,
-) -> Vec<Ranking> {
-    let rows: Vec<u32> = queries.iter().map(|query| query.row).collect();
-    let mut counters: Vec<Counter> = queries.iter().map(|query| Counter::new(profiles, query, first)).collect();
+) -> impl Iterator<Item = Ranking> {
+    let pool = asked.first().map_or(&[] as &[u32], |query| &questions.pools[query.pool as usize]);
+    let rows: Vec<u32> = asked.iter().map(|query| query.row).collect();
+    let mut counters: Vec<Counter> =
+        asked.iter().map(|&query| Counter::new(profiles, questions, query, first)).collect();
     let (mut left, mut right, mut out) = (Vec::new(), Vec::new(), Vec::new());
     let left = profiles.gather(&rows, &mut left);
     for candidates in pool.chunks(CANDIDATES) {
@@ -366,13 +227,11 @@ fn rank_block(
         out.resize(rows.len() * candidates.len(), 0.0);
         products(left, right, profiles.dims, &mut out);
         for ((counter, &row), products) in counters.iter_mut().zip(&rows).zip(out.chunks_exact(candidates.len())) {
-            counter.meet(profiles, negatives, row, (candidates, products));
+            counter.meet(profiles, questions, row, candidates, products);
         }
     }
-    let counted = negatives.counts(&rows, pool);
-    let finish =
-        |((counter, query), negatives): ((Counter, &&Query), usize)| counter.finish(query.positives.len(), negatives);
-    counters.into_iter().zip(queries).zip(counted).map(finish).collect()
+    let negatives = questions.negatives.counts(asked, pool);
+    counters.into_iter().zip(negatives).map(|(counter, negatives)| counter.finish(negatives))
 }
 
 #[cfg(test)]
@@ -455,24 +314,70 @@ mod tests {
         let none = Matrix::zeros(0, d);
         let space = Space::new(&matrix, &none);
         let profiles = Profiles::treated(&space);
-        let pool: Vec<u32> = (0..n as u32).collect();
-        let alike = |row: u32, other: u32| other != row && code[other as usize] == code[row as usize];
-        let same = |row: u32| -> Vec<u32> { pool.iter().copied().filter(|&other| alike(row, other)).collect() };
-        let queries: Vec<Query> =
-            (0..n as u32).filter(|row| row % 9 != 4).map(|row| Query { row, positives: same(row), pool: 0 }).collect();
-        let negatives = Negatives { differ: vec![&code], disjoint: None };
-        assert!(among_all::fits(&queries, &pool) && !among_all::fits(&queries[..99], &pool));
-        for first in [1, 10, usize::MAX] {
-            let asked: Vec<&Query> = queries.iter().collect();
-            let expected = rank_block(&profiles, &asked, &pool, &negatives, first);
-            assert_eq!(rank(&profiles, &queries, std::slice::from_ref(&pool), &negatives, first), expected);
-            // The first ranks are those of the whole ranking.
-            let whole = rank_block(&profiles, &asked, &pool, &negatives, usize::MAX);
-            for (part, whole) in expected.iter().zip(whole) {
-                assert_eq!(part.ties, whole.ties[..part.ties.len()]);
-                assert_eq!((part.positives, part.negatives), (whole.positives, whole.negatives));
-                assert!(first > 10 || (part.hit(1) - whole.hit(1)).abs() < 1e-12);
+        let same: Vec<Vec<u32>> = (0..61).map(|code| (code..n as u32).step_by(61).collect()).collect();
+        let pools = [(0..n as u32).collect::<Vec<u32>>()];
+        // Every 50th row is in no other batch than its replicates.
+        let batch: Vec<u32> = (0..n as u32).map(|row| if row % 50 == 7 { 0 } else { 1 + row % 9 }).collect();
+        let queries: Vec<Query> = (0..n as u32)
+            .filter(|row| row % 9 != 4)
+            .map(|row| Query { row, group: code[row as usize], pool: 0 })
+            .collect();
+        for apart in [vec![], vec![batch]] {
+            let negatives = Negatives { differ: vec![&code], disjoint: None };
+            let questions = Questions { queries: &queries, groups: &same, apart: &apart, pools: &pools, negatives };
+            assert!(among_all::fits(&questions, usize::MAX));
+            assert!(!among_all::fits(&Questions { queries: &queries[..99], ..questions.clone() }, usize::MAX));
+            for first in [1, 10, usize::MAX] {
+                let expected: Vec<Ranking> = rank_block(&profiles, &questions, &queries, first).collect();
+                assert_eq!(rank(&profiles, &questions, first, &|_, ranking| ranking), expected);
+                let asked = |query: Query, ranking| (query.row, ranking);
+                let blocks = by_blocks(&profiles, &questions, first, &asked);
+                let rows = queries.iter().map(|query| query.row);
+                assert_eq!(blocks, rows.zip(expected.iter().cloned()).collect::<Vec<_>>());
+                // The first ranks are those of the whole ranking.
+                let whole = rank_block(&profiles, &questions, &queries, usize::MAX);
+                for (part, whole) in expected.iter().zip(whole) {
+                    assert_eq!(part.ties, whole.ties[..part.ties.len()]);
+                    assert_eq!((part.positives, part.negatives), (whole.positives, whole.negatives));
+                    assert!(first > 10 || (part.hit(1) - whole.hit(1)).abs() < 1e-12);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn ranks_are_those_of_sorted_exact_distances() {
+        let (n, d) = (600_u32, 5);
+        let mut stream = Seed(8).stream();
+        // Coarse values, so that there are ties.
+        let values = (0..n as usize * d).map(|_| (stream.normal() * 2.0).round() as f32).collect();
+        let (matrix, none) = (Matrix::new(n as usize, d, values), Matrix::zeros(0, d));
+        let space = Space::new(&matrix, &none);
+        let profiles = Profiles::treated(&space);
+        let code: Vec<u32> = (0..n).map(|row| row % 7).collect();
+        let groups: Vec<Vec<u32>> = (0..7).map(|code| (code..n).step_by(7).collect()).collect();
+        let pools = [(0..n).collect::<Vec<u32>>()];
+        let queries: Vec<Query> = (0..n).map(|row| Query { row, group: row % 7, pool: 0 }).collect();
+        let negatives = Negatives { differ: vec![&code], disjoint: None };
+        let questions = Questions { queries: &queries, groups: &groups, apart: &[], pools: &pools, negatives };
+        let rankings = rank(&profiles, &questions, usize::MAX, &|_, ranking| ranking);
+        for (query, ranking) in (0..n).zip(rankings) {
+            let mut all: Vec<(f64, bool)> = (0..n)
+                .filter(|&other| other != query)
+                .map(|other| (profiles.distance(query as usize, other as usize), other % 7 == query % 7))
+                .collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (mut expected, mut before) = (Vec::new(), 0);
+            for tied in all.chunk_by(|a, b| a.0 == b.0) {
+                let positives = tied.iter().filter(|entry| entry.1).count();
+                let negatives = tied.len() - positives;
+                if positives > 0 {
+                    expected.push(Tie { positives, negatives, before });
+                }
+                before += negatives;
+            }
+            assert_eq!(ranking.ties, expected);
+            assert_eq!((ranking.positives, ranking.negatives), (all.iter().filter(|entry| entry.1).count(), before));
         }
     }
 

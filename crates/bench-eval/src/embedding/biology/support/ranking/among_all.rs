@@ -5,12 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::super::profiles::Profiles;
-use super::{Counter, Negatives, Query, Ranking};
+use super::counter::Counter;
+use super::{Query, Questions, Ranking};
 use crate::embedding::tournament::rounds;
 use bench_geometry::product::products;
 
 /// Rows of a block.
 const BLOCK: usize = 256;
+/// Bytes of the counts of all queries.
+const MOST: usize = 1 << 28;
 
 /// Consecutive members of the pool.
 struct Block<'a> {
@@ -31,22 +34,26 @@ struct Tile {
     turned: Vec<f32>,
 }
 
-/// Whether every query is another member of the pool, and most members ask.
-pub(super) fn fits(queries: &[Query], pool: &[u32]) -> bool {
+/// Whether every query is another member of one pool, most members ask, and the counts of all queries fit.
+pub(super) fn fits(questions: &Questions<'_>, first: usize) -> bool {
+    let ([pool], queries) = (questions.pools, questions.queries) else { return false };
+    let positives = |query: &Query| questions.groups[query.group as usize].len().min(first);
     queries.len() * 3 > pool.len() * 2
         && queries.is_sorted_by(|a, b| a.row < b.row)
         && queries.iter().all(|query| pool.binary_search(&query.row).is_ok())
+        && queries.iter().map(positives).sum::<usize>() <= MOST / Counter::BYTES
 }
 
 /// Ranks queries that [fit](fits).
-pub(super) fn rank(
+pub(super) fn rank<T: Send>(
     profiles: &Profiles<'_>,
-    queries: &[Query],
-    pool: &[u32],
-    negatives: &Negatives<'_>,
+    questions: &Questions<'_>,
     first: usize,
-) -> Vec<Ranking> {
-    let counters: Vec<Counter> = queries.par_iter().map(|query| Counter::new(profiles, query, first)).collect();
+    read: &(impl Fn(Query, Ranking) -> T + Sync),
+) -> Vec<T> {
+    let (queries, pool) = (questions.queries, &questions.pools[0]);
+    let counters: Vec<Counter> =
+        queries.par_iter().map(|&query| Counter::new(profiles, questions, query, first)).collect();
     let mut waiting = queries.iter().map(|query| query.row).zip(counters).peekable();
     let blocks: Vec<Mutex<Block<'_>>> = pool
         .chunks(BLOCK)
@@ -60,34 +67,33 @@ pub(super) fn rank(
         let mut block = lock(block);
         tile.multiply(profiles, block.rows, block.rows);
         let rows = block.rows;
-        block.meet(profiles, negatives, rows, &tile.products);
+        block.meet(profiles, questions, rows, &tile.products);
     });
     for round in rounds(blocks.len()) {
         round.into_par_iter().for_each_init(Tile::default, |tile, (a, b)| {
             let (mut a, mut b) = (lock(a), lock(b));
             let (left, right) = (a.rows, b.rows);
             tile.multiply(profiles, left, right);
-            a.meet(profiles, negatives, right, &tile.products);
+            a.meet(profiles, questions, right, &tile.products);
             tile.turn(right.len());
-            b.meet(profiles, negatives, left, &tile.turned);
+            b.meet(profiles, questions, left, &tile.turned);
         });
     }
-    let rows: Vec<u32> = queries.iter().map(|query| query.row).collect();
-    let negatives = negatives.counts(&rows, pool);
+    let negatives = questions.negatives.counts(queries, pool);
     // Blocks and queries are both in order of rows.
     let counted =
         blocks.into_iter().flat_map(|block| block.into_inner().unwrap_or_else(PoisonError::into_inner).counters);
-    let finished = counted.flatten().zip(queries).zip(negatives);
-    finished.map(|((counter, query), negatives)| counter.finish(query.positives.len(), negatives)).collect()
+    let finished: Vec<((Counter, &Query), usize)> = counted.flatten().zip(queries).zip(negatives).collect();
+    finished.into_par_iter().map(|((counter, &query), negatives)| read(query, counter.finish(negatives))).collect()
 }
 
 impl Block<'_> {
-    fn meet(&mut self, profiles: &Profiles<'_>, negatives: &Negatives<'_>, others: &[u32], products: &[f32]) {
+    fn meet(&mut self, profiles: &Profiles<'_>, questions: &Questions<'_>, others: &[u32], products: &[f32]) {
         for ((counter, &row), products) in
             self.counters.iter_mut().zip(self.rows).zip(products.chunks_exact(others.len()))
         {
             if let Some(counter) = counter {
-                counter.meet(profiles, negatives, row, (others, products));
+                counter.meet(profiles, questions, row, others, products);
             }
         }
     }

@@ -12,7 +12,7 @@
 use bench_geometry::neighbours::Graph;
 use rayon::prelude::*;
 
-use super::{Negatives, Profiles, Query, Ranking, Tie, rank};
+use super::{Profiles, Query, Questions, Ranking, Tie, rank};
 
 /// More than the rounding of the graph's distances to `f32`.
 const ROUNDING: f64 = 1e-6;
@@ -27,28 +27,28 @@ enum Known {
     Nothing,
 }
 
-/// Rankings of queries that all have the same pool, in their order, with the ties that begin within the `first` ranks and
+/// Rankings of queries that all have the same pool, the only one, in their order, with the ties that begin within the `first` ranks and
 /// the first tie of all: what depends on those ranks, or on the rank of the first positive, is read from them as from
 /// whole rankings. `graph` is that of the profiles.
 pub(crate) fn rank_first(
     profiles: &Profiles<'_>,
     graph: &Graph,
-    queries: &[Query],
-    pool: &[u32],
-    negatives: &Negatives<'_>,
+    questions: &Questions<'_>,
     first: usize,
 ) -> Vec<Ranking> {
-    let known: Vec<Known> =
-        queries.par_iter().map(|query| from_graph(profiles, graph, query, negatives, first)).collect();
-    let rows: Vec<u32> = queries.iter().map(|query| query.row).collect();
-    let counted = negatives.counts(&rows, pool);
-    let mut rankings: Vec<Ranking> = queries
+    let queries = questions.queries;
+    let known: Vec<(Known, usize)> = queries
+        .par_iter()
+        .map(|&query| (from_graph(profiles, graph, questions, query, first), questions.positives(query).count()))
+        .collect();
+    let counted = questions.pools.first().map_or_else(Vec::new, |pool| questions.negatives.counts(queries, pool));
+    let mut rankings: Vec<Ranking> = known
         .iter()
         .zip(counted)
-        .map(|(query, negatives)| Ranking { ties: Vec::new(), positives: query.positives.len(), negatives })
+        .map(|(&(_, positives), negatives)| Ranking { ties: Vec::new(), positives, negatives })
         .collect();
     let mut farther: [(usize, Vec<usize>); 2] = [(1, Vec::new()), (first, Vec::new())];
-    for (at, known) in known.into_iter().enumerate() {
+    for (at, (known, _)) in known.into_iter().enumerate() {
         match known {
             Known::Ties(ties) => rankings[at].ties = ties,
             Known::NoPositive => farther[0].1.push(at),
@@ -56,15 +56,14 @@ pub(crate) fn rank_first(
         }
     }
     for (first, places) in farther.into_iter().filter(|(_, places)| !places.is_empty()) {
-        let open: Vec<Query> =
-            places.iter().map(|&at| queries[at].clone()).map(|query| Query { pool: 0, ..query }).collect();
-        let found = rank(profiles, &open, &[pool.to_vec()], negatives, first);
+        let open: Vec<Query> = places.iter().map(|&at| queries[at]).collect();
+        let found = rank(profiles, &Questions { queries: &open, ..questions.clone() }, first, &|_, ranking| ranking);
         places.into_iter().zip(found).for_each(|(at, found)| rankings[at] = found);
     }
     rankings
 }
 
-fn from_graph(profiles: &Profiles<'_>, graph: &Graph, query: &Query, negatives: &Negatives<'_>, first: usize) -> Known {
+fn from_graph(profiles: &Profiles<'_>, graph: &Graph, questions: &Questions<'_>, query: Query, first: usize) -> Known {
     let row = query.row as usize;
     let is_whole = graph.k + 1 == graph.n;
     let last = graph.distances(row).last().map_or(0.0, |&last| f64::from(last));
@@ -73,8 +72,8 @@ fn from_graph(profiles: &Profiles<'_>, graph: &Graph, query: &Query, negatives: 
         .neighbours(row)
         .iter()
         .filter_map(|&other| {
-            let positive = query.positives.binary_search(&other).is_ok();
-            (positive || negatives.includes(row, other as usize))
+            let positive = questions.is_positive(query, other);
+            (positive || questions.negatives.includes(row, other as usize))
                 .then(|| (profiles.distance(row, other as usize), positive))
         })
         .filter(|entry| entry.0 <= limit)
@@ -106,6 +105,7 @@ mod tests {
 
     use super::*;
     use crate::embedding::Space;
+    use crate::embedding::biology::support::ranking::Negatives;
 
     #[test]
     fn first_ranks_from_the_graph_are_those_of_all_rows() {
@@ -129,16 +129,19 @@ mod tests {
             let profiles = Profiles::treated(&space);
             let code: Vec<u32> = (0..n as u32).map(|row| row % compounds).collect();
             // Two rows of a well: replicates there are neither right nor wrong.
-            let alike = |a: u32, b: u32| a / 2 != b / 2 && code[a as usize] == code[b as usize];
-            let pool: Vec<u32> = (0..n as u32).collect();
-            let queries: Vec<Query> = (0..n as u32)
-                .map(|row| Query { row, positives: pool.iter().copied().filter(|&b| alike(row, b)).collect(), pool: 0 })
-                .filter(|query| !query.positives.is_empty())
-                .collect();
+            let apart = [(0..n as u32).map(|row| row / 2).collect::<Vec<u32>>()];
+            let groups: Vec<Vec<u32>> =
+                (0..compounds).map(|code| (code..n as u32).step_by(compounds as usize).collect()).collect();
+            let pools = [(0..n as u32).collect::<Vec<u32>>()];
+            let all: Vec<Query> = (0..n as u32).map(|row| Query { row, group: row % compounds, pool: 0 }).collect();
             let negatives = Negatives { differ: vec![&code], disjoint: None };
+            let questions = Questions { queries: &all, groups: &groups, apart: &apart, pools: &pools, negatives };
+            let queries: Vec<Query> =
+                all.iter().copied().filter(|&query| questions.positives(query).next().is_some()).collect();
+            let questions = Questions { queries: &queries, ..questions };
             let graph = space.graph(Metric::Cosine).unwrap();
-            let found = rank_first(&profiles, graph, &queries, &pool, &negatives, FIRST);
-            let whole = rank(&profiles, &queries, std::slice::from_ref(&pool), &negatives, usize::MAX);
+            let found = rank_first(&profiles, graph, &questions, FIRST);
+            let whole = rank(&profiles, &questions, usize::MAX, &|_, ranking| ranking);
             assert_eq!(found.len(), whole.len());
             for (found, whole) in found.iter().zip(&whole) {
                 assert_eq!((found.positives, found.negatives), (whole.positives, whole.negatives));
