@@ -8,18 +8,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::Score;
 
+mod confounding;
 mod correction;
 mod embedding;
 mod gates;
 mod models;
 mod outcomes;
+mod projection;
 mod protocols;
 
+pub use confounding::{Association, Confounding, SingleLevel};
 pub use correction::CorrectionInfo;
 pub use embedding::{EmbeddingPart, EmbeddingScore, EmbeddingTotal};
 pub use gates::{GateRule, Gates};
 pub use models::{Epoch, RetrievalRow, SeedSummary, TrainingInfo};
 pub use outcomes::{CellOutcomes, TestedSplit, TestedUnits, UnitOutcomes};
+pub use projection::{Colouring, Projection};
 pub use protocols::{ControlPoint, CorrectionChoice};
 
 /// Version of the record's layout. Additions with a default keep it; anything else raises it.
@@ -279,53 +283,6 @@ pub struct SplitInfo {
     pub reason: Option<String>,
 }
 
-/// How label and origin are entangled.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Confounding {
-    /// Association between pairs of factors.
-    pub pairs: Vec<Association>,
-    /// Labels that occur in one level only of a unit: (unit, label, level, rows).
-    pub single: Vec<SingleLevel>,
-    /// Number of compounds, and of those seen in one well position only.
-    pub compounds: usize,
-    /// Compounds seen in one well position only.
-    pub single_position_compounds: usize,
-    /// Sentences for the reader.
-    pub notes: Vec<String>,
-}
-
-/// Association between two factors.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Association {
-    /// First factor, usually `label`.
-    pub a: String,
-    /// Second factor.
-    pub b: String,
-    /// Levels of the first.
-    pub levels_a: usize,
-    /// Levels of the second.
-    pub levels_b: usize,
-    /// Cramér's V, 0 to 1; absent if a factor has one level.
-    pub cramers_v: Option<f64>,
-    /// Bias-corrected V (Bergsma 2013).
-    pub cramers_v_corrected: Option<f64>,
-    /// Share of level pairs that never occur together.
-    pub empty_cells: f64,
-}
-
-/// A label seen in one level only.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SingleLevel {
-    /// Unit, e.g. `source`.
-    pub unit: String,
-    /// Label.
-    pub label: String,
-    /// The only level it occurs in.
-    pub level: String,
-    /// Rows of that label.
-    pub rows: usize,
-}
-
 /// An interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -569,40 +526,6 @@ pub struct ControlCheck {
     pub holds: Option<bool>,
     /// Why it could not be checked.
     pub reason: Option<String>,
-}
-
-/// A two-dimensional map of the labelled rows, possibly thinned.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Projection {
-    /// Model.
-    pub model: String,
-    /// `umap`.
-    pub method: String,
-    /// Parameters in words.
-    pub parameters: String,
-    /// Points mapped.
-    pub points: usize,
-    /// Trustworthiness at 15 neighbours, if computed.
-    pub trustworthiness: Option<f64>,
-    /// Rows shown here (thinned by a seeded draw if fewer than `points`), canonical row numbers.
-    pub row: Vec<u32>,
-    /// Coordinates, scaled to `0..=65535`.
-    pub x: Vec<u16>,
-    /// Coordinates, scaled to `0..=65535`.
-    pub y: Vec<u16>,
-    /// Ways to colour: name, levels, one code per shown row.
-    pub colourings: Vec<Colouring>,
-}
-
-/// One way to colour a map.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Colouring {
-    /// `label`, `source`, `batch`, `plate`, `position`.
-    pub by: String,
-    /// Level names.
-    pub levels: Vec<String>,
-    /// One code per shown row.
-    pub codes: Vec<u32>,
 }
 
 /// Whether a step was computed or taken from an earlier run.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-#[path = "../tests/report/fake.rs"]
+#[path = "../tests/report/fake/mod.rs"]
 #[allow(dead_code)]
 mod fake;
 

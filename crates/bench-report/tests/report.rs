@@ -3,7 +3,7 @@
 
 #[path = "report/compared.rs"]
 mod compared;
-#[path = "report/fake.rs"]
+#[path = "report/fake/mod.rs"]
 #[allow(dead_code)]
 mod fake;
 #[path = "report/files.rs"]

@@ -141,3 +141,17 @@ fn layout(batch: &Factor, plate: &Factor, position: &Factor) -> Layout {
         ..Layout::default()
     }
 }
+
+/// Where rows come from, by the columns that there are; every row is a well of its own.
+pub(crate) fn layout_of(rows: usize, factor: impl Fn(&str) -> Option<Factor>) -> Layout {
+    Layout {
+        rows,
+        source: factor("source"),
+        batch: factor("batch"),
+        plate: factor("plate"),
+        position: factor("position"),
+        compound: factor("compound"),
+        file_row: (0..rows as u64).collect(),
+        ..Layout::default()
+    }
+}

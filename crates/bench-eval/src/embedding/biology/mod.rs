@@ -45,15 +45,19 @@ macro_rules! card {
     };
 }
 
+#[cfg(test)]
+mod golden_tests;
 pub mod label;
 #[cfg(test)]
 mod magnitude_tests;
 pub mod map;
+#[cfg(test)]
+mod property_tests;
 pub mod replicates;
 pub mod sources;
 pub(crate) mod support;
 #[cfg(test)]
-mod tests;
+mod testing;
 
 /// Biology metrics that are measured only where they are named: peers' dialects that repeat another metric on other
 /// neighbours or pairs, and what needs a user's file.

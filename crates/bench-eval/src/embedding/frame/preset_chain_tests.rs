@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::preset;
 use crate::embedding::biology::replicates::enrichment;
+use crate::embedding::testing::layout_of;
 use crate::embedding::{Measured, Roles, Space, lookup};
 use crate::metric::{Evaluated, evaluate_all, lookup_all};
 use crate::probe::knn::{Knn, KnnSettings};
@@ -42,18 +43,7 @@ fn words<'a>(columns: &'a Value, name: &str) -> Vec<&'a str> {
 
 /// The rows' origin; the compound and the label are no part of what a correction sees.
 fn layout(column: &dyn Fn(&str) -> Vec<String>) -> Layout {
-    let factor = |name: &str| Some(Factor::sorted(&column(name))).filter(|factor| !factor.is_empty());
-    let rows = column("plate").len();
-    Layout {
-        rows,
-        source: factor("source"),
-        batch: factor("batch"),
-        plate: factor("plate"),
-        position: factor("position"),
-        compound: factor("compound"),
-        file_row: (0..rows as u64).collect(),
-        ..Layout::default()
-    }
+    layout_of(column("plate").len(), |name| Some(Factor::sorted(&column(name))).filter(|factor| !factor.is_empty()))
 }
 
 /// The three inputs.

@@ -27,9 +27,9 @@ enum Known {
     Nothing,
 }
 
-/// Rankings of queries that all have the same pool, the only one, in their order, with the ties that begin within the `first` ranks and
-/// the first tie of all: what depends on those ranks, or on the rank of the first positive, is read from them as from
-/// whole rankings. `graph` is that of the profiles.
+/// Rankings of queries that share the only pool, in their order, with the ties that begin within the `first` ranks and the
+/// first tie of all: what depends on those ranks, or on the rank of the first positive, is read from them as from whole
+/// rankings. `graph` is that of the profiles.
 pub(crate) fn rank_first(
     profiles: &Profiles<'_>,
     graph: &Graph,
