@@ -346,6 +346,17 @@ mod tests {
     }
 
     #[test]
+    fn the_counts_of_all_queries_are_held_only_where_they_are_small() {
+        let n = 2400;
+        let everyone = [(0..n).collect::<Vec<u32>>()];
+        let queries: Vec<Query> = (0..n).map(|row| Query { row, group: 0, pool: 0 }).collect();
+        let negatives = Negatives::default();
+        let questions = Questions { queries: &queries, groups: &everyone, apart: &[], pools: &everyone, negatives };
+        // 5.8 million pairs of replicates are too many, their first ranks are not.
+        assert!(!among_all::fits(&questions, usize::MAX) && among_all::fits(&questions, 10));
+    }
+
+    #[test]
     fn ranks_are_those_of_sorted_exact_distances() {
         let (n, d) = (600_u32, 5);
         let mut stream = Seed(8).stream();
